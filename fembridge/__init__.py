@@ -1,0 +1,56 @@
+"""Which frequencies will this network learn, how fast, and is the theory right?
+
+Public names are loaded when they are first used, so that spectra and predictions never wait for PyTorch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    # what is being fitted
+    "Problem": "problem",
+    "Target": "problem",
+    "sines": "problem",
+    "sawtooth": "problem",
+    "terrain": "problem",
+    # theory: predicts
+    "Spline": "theory.splines",
+    "fourier_power": "theory.splines",
+    "shift_symbol": "theory.splines",
+    "Features": "theory.features",
+    "grid": "theory.features",
+    "on_knots": "theory.features",
+    "gram": "theory.grams",
+    "spectrum": "theory.spectra",
+    "laplace_modes": "theory.spectra",
+    "predict": "theory.rates",
+    "steps_to_tolerance": "theory.rates",
+    "stability_limit": "theory.rates",
+    # networks: measure
+    "Hat": "networks.activations",
+    "BSpline": "networks.activations",
+    "SplineActivation": "networks.activations",
+    "initialise": "networks.models",
+    "shallow": "networks.models",
+    "train": "networks.training",
+    # the bridge between them
+    "expand": "bridge.expansion",
+    "network_from": "bridge.expansion",
+    "compare": "bridge.comparison",
+}
+
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'fembridge' has no attribute {name!r}")
+    return getattr(import_module(f"fembridge.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,148 @@
+"""Predicted and measured training on the same axes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from fembridge.bridge.expansion import features_of, layers
+from fembridge.bridge.verdict import Verdict, judge, worst
+from fembridge.networks.activations import degree
+from fembridge.networks.models import kinks
+from fembridge.networks.tangents import features as hidden_features
+from fembridge.networks.training import Optimizer, Trajectory, train
+from fembridge.problem import Array, Complex, Problem, quadrature, sample
+from fembridge.theory.rates import Prediction, predict
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Coefficients of the error u − f per frequency, predicted by theory and measured in training, at the same steps.
+
+    error: (T, F), |predicted − measured| (as complex numbers: phase counts) over the larger of the amplitude at the
+    start
+    and the predicted one; 0 where both have left the range of numbers, inf where only one has.
+    noise_floor: ε times the number of steps, as a part of the largest amplitude at the start.
+    """
+
+    prediction: Prediction
+    trajectory: Trajectory
+    error: Array
+    noise_floor: float
+    points: Array
+    weights: Array
+
+    @property
+    def steps(self) -> NDArray[np.integer]:
+        return self.prediction.steps
+
+    @property
+    def frequencies(self) -> tuple[int, ...]:
+        return self.prediction.frequencies
+
+    @property
+    def predicted(self) -> Complex:
+        return self.prediction.coefficients
+
+    @property
+    def measured(self) -> Complex:
+        return self.trajectory.coefficients
+
+    @property
+    def max_error(self) -> float:
+        return float(self.error.max())
+
+    def judge(self, tolerance: float) -> Verdict:
+        """pass where every amplitude is within tolerance; inconclusive where only noise is above it."""
+        start = np.abs(self.predicted[0])
+        floor = self.noise_floor * start.max() / np.where(start > 0, start, np.finfo(float).tiny)
+        return worst(judge(float(e), tolerance, float(f)) for e, f in zip(self.error.max(axis=0), floor, strict=True))
+
+
+def log_steps(steps: int, count: int) -> NDArray[np.int64]:
+    """About `count` whole steps from 0 to `steps`, equally spaced on a log axis.
+
+    >>> log_steps(100, 5).tolist()
+    [0, 1, 5, 22, 100]
+    """
+    return np.unique(
+        np.concatenate([[0], np.round(np.geomspace(1, max(steps, 1), max(count - 1, 1))), [steps]])
+    ).astype(np.int64)
+
+
+def integration_points(problem: Problem, model: nn.Module) -> tuple[Array, Array]:
+    """Samples and their weights; for exact integration Gauss points between the network's own kinks."""
+    if problem.samples != "exact":
+        return sample(problem)
+    return quadrature(problem, kinks(model, problem.domain), degree(layers(model)[1]))
+
+
+def compare(
+    problem: Problem,
+    model: nn.Module,
+    *,
+    steps: int | NDArray[np.integer],
+    record: int = 40,
+    optimizer: Optimizer = "gd",
+    learning_rate: float | Literal["auto"] = "auto",
+    momentum: float = 0.0,
+    progress: Callable[[Iterable[Any]], Iterable[Any]] | None = None,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float64,
+) -> Comparison:
+    """Predict the training of a shallow network's output weights, train it, and set the two side by side.
+
+    The prediction sees numbers (inner weights, biases, initial output weights); training sees the module, the points
+    and,
+    of the prediction, the learning rate alone. steps: their number, or all the steps to record.
+
+    Raises ValueError as `predict`, `expand` and `train`.
+    """
+    at = log_steps(int(steps), record) if np.ndim(steps) == 0 else np.asarray(steps)
+    features = features_of(model, problem.domain)
+    initial = layers(model)[2].weight.detach().cpu().double().numpy()[0]
+    prediction = predict(features, problem, at, optimizer, learning_rate, momentum, initial)
+    points, weights = integration_points(problem, model)
+    trajectory = train(
+        model,
+        problem,
+        points=points,
+        weights=weights,
+        optimizer=optimizer,
+        learning_rate=prediction.learning_rate,
+        momentum=momentum,
+        record=at,
+        progress=progress,
+        device=device,
+        dtype=dtype,
+    )
+    error = relative_error(prediction.coefficients, trajectory.coefficients)
+    return Comparison(
+        prediction, trajectory, error, float(torch.finfo(dtype).eps) * max(int(at[-1]), 1), points, weights
+    )
+
+
+def relative_error(predicted: Complex, measured: Complex) -> Array:
+    """|predicted − measured| / max(|predicted(0)|, |predicted|), rows are steps; see `Comparison.error`."""
+    overflow = 1e90
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        scale = np.maximum(np.abs(predicted[:1]), np.abs(predicted))
+        error = np.abs(predicted - measured) / np.where(scale > 0, scale, np.finfo(float).tiny)
+        gone = ~(np.abs(measured) < overflow) & ~(np.abs(predicted) < overflow)
+    return np.where(gone, 0.0, np.where(np.isnan(error), np.inf, error))
+
+
+def measured_modes(comparison: Comparison, model: nn.Module) -> Array:
+    """α_i(t) = Σ_q w_q e_t(x_q) v_i(x_q): the measured residuals in the predicted eigenfunctions (loss "mass"), shape
+    (T, r).
+    """
+    phi = hidden_features(model, comparison.points).detach().numpy()
+    return np.asarray(
+        (comparison.trajectory.residuals * comparison.weights) @ (phi @ comparison.prediction.eigenfunctions)
+    )

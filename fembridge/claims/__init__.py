@@ -1,0 +1,21 @@
+"""What the papers state, each statement with the experiment that tests it."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+from fembridge.claims.claim import Claim, Evidence, Result, Setting, check, verdict_on
+
+__all__ = ["Claim", "Evidence", "Result", "Setting", "check", "select", "verdict_on"]
+
+
+def select(pattern: str = "*") -> list[Claim]:
+    """The claims whose id matches a pattern with * and ?, in the order of the papers. Raises ValueError where none
+    does.
+    """
+    from fembridge.claims import hong2022
+
+    claims = [claim for claim in hong2022.CLAIMS if fnmatchcase(claim.id, pattern)]
+    if not claims:
+        raise ValueError(f'only: no claim matches "{pattern}"; there are {", ".join(c.id for c in hong2022.CLAIMS)}')
+    return claims

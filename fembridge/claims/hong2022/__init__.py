@@ -1,0 +1,7 @@
+"""Hong, Siegel, Tan, Xu: On the Activation Function Dependence of the Spectral Bias of Neural Networks (arXiv
+2208.04924).
+"""
+
+from fembridge.claims.hong2022 import grams, spectra, training
+
+CLAIMS = [*grams.CLAIMS, *spectra.CLAIMS, *training.CLAIMS]

@@ -1,0 +1,381 @@
+"""The command line: one verb for each question. stdout carries the result alone; progress and errors go to stderr."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from fembridge import __version__
+
+if TYPE_CHECKING:  # heavy libraries are imported by the verbs that need them: --version answers at once
+    from rich.table import Table
+
+    from fembridge.claims import Result, Setting
+    from fembridge.problem import Array
+
+Loss = Literal["mass", "stiffness", "h1"]
+
+app = typer.Typer(add_completion=False)
+
+EXIT_CODES = {"pass": 0, "fail": 1, "inconclusive": 3}
+SYMBOLS = {"pass": "✓ pass", "fail": "✗ fail", "inconclusive": "? inconclusive"}
+COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print("fembridge", __version__)
+        raise typer.Exit
+
+
+Version = Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
+Activation = Annotated[str, typer.Option(help="Its name: relu, relu2, leaky-relu, step, hat, bspline0 … bspline3.")]
+Knots = Annotated[str, typer.Option(metavar="N|FILE", help="Equispaced knots, or a .npy or text file of knots.")]
+Domain = Annotated[tuple[float, float], typer.Option(metavar="A B", help="Ends of the interval.")]
+
+
+@app.callback()
+def fembridge(version: Version = False) -> None:
+    """Check what finite-element theory says about training neural networks."""
+
+
+def main() -> int:
+    """Run the command line of this process; see `fembridge.__main__`."""
+    from fembridge.__main__ import main as process
+
+    return process()
+
+
+@app.command()
+def verify(
+    only: Annotated[str, typer.Option(metavar="GLOB", help="Only the claims whose id matches.")] = "*",
+    scale: Annotated[Literal["quick", "full"], typer.Option(help="Minutes, or as large as in the papers.")] = "quick",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of every random number.")] = 0,
+    out: Annotated[Path, typer.Option(help="Result folder.")] = Path("results/verify"),
+    json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """Do the papers' claims hold?"""
+    from fembridge import claims
+    from fembridge.studies.folders import result_folder, strict_json
+
+    chosen, setting = claims.select(only), claims.Setting(scale, seed)
+    with result_folder(out) as folder:
+        results = [claims.check(claim, setting) for claim in _progress("claims", quiet)(chosen)]
+        summary = _write_claims(folder, results, setting)
+    if json:
+        print(strict_json(summary))
+    else:
+        _print(_claims_table(results), f"verdict: {SYMBOLS[summary['verdict']]}", f"report: {out / 'report.html'}")
+    return EXIT_CODES[summary["verdict"]]
+
+
+@app.command()
+def spectrum(
+    activation: Activation = "relu",
+    knots: Knots = "64",
+    domain: Domain = (0.0, 1.0),
+    form: Annotated[Literal["mass", "stiffness"], typer.Option(help="∫uv or ∫u'v'.")] = "mass",
+    top: Annotated[int | None, typer.Option(min=1, help="Only the K largest.", metavar="K")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write eigenvalues and error to this .npz file.")] = None,
+    json: Json = False,
+) -> None:
+    """What is the spectrum of this activation on these knots?"""
+    import numpy as np
+
+    from fembridge.studies.folders import result_file, strict_json
+    from fembridge.theory.features import on_knots
+    from fembridge.theory.spectra import spectrum as spectrum_of
+
+    features = on_knots(activation, _knots(knots, domain), domain)
+    with result_file(out) if out else nullcontext() as file:
+        found = spectrum_of(features, form)
+        if file:
+            with file.open("wb") as stream:  # a stream keeps the suffix as it was given
+                np.savez(stream, eigenvalues=found.eigenvalues, error=found.error)
+    answer = {
+        "schema_version": 1,
+        "activation": activation,
+        "form": form,
+        "domain": domain,
+        "n": len(features),
+        "method": found.method,
+        "condition_number": found.condition_number,
+        "noise_floor": found.noise_floor,
+        "error_bound": found.error.max(),
+        "eigenvalues": found.eigenvalues[:top],
+        "error": found.error[:top],
+    }
+    if json:
+        print(strict_json(answer))
+    else:
+        shown = slice(top or 10)
+        rows = enumerate(zip(found.eigenvalues[shown], found.error[shown], strict=True), start=1)
+        cells = [[k, f"{value:.12g}", f"{error:.1e}"] for k, (value, error) in rows]
+        table = _table(["k", "eigenvalue", "relative error ≤"], cells)
+        left = len(features) - table.row_count
+        _print(
+            table,
+            *([f"and {left} smaller ones, down to {found.eigenvalues[-1]:.6g} (--top K shows more)"] if left else []),
+            f"condition number {found.condition_number:.6g} · noise floor {found.noise_floor:.1e} · {found.method}",
+        )
+
+
+@app.command()
+def predict(
+    activation: Activation = "relu",
+    knots: Knots = "64",
+    domain: Domain = (0.0, 1.0),
+    loss: Annotated[Loss, typer.Option("--loss", "--form", help="Of u − f, of u' − f', or their sum.")] = "mass",
+    frequencies: Annotated[str, typer.Option(metavar="K,K,…", help="Periods over the domain.")] = "1,2,4,8,16",
+    optimizer: Annotated[Literal["gd", "heavy-ball", "nesterov"], typer.Option(help="How it is minimised.")] = "gd",
+    learning_rate: Annotated[str, typer.Option(metavar="auto|NUMBER", help="auto is 1/λ_max.")] = "auto",
+    momentum: Annotated[float | None, typer.Option(help="For heavy-ball and nesterov; 0.9 if left out.")] = None,
+    samples: Annotated[str | None, typer.Option(metavar="N|exact", help="256, or exact for derivatives.")] = None,
+    tolerance: Annotated[float, typer.Option(help="Learned when the error is this part of its start.")] = 0.1,
+    weight_scale: Annotated[float, typer.Option(help="Factor of the inner weights.")] = 1.0,
+    json: Json = False,
+) -> None:
+    """How fast will each frequency be learned?"""
+    from fembridge.problem import Problem, sines
+    from fembridge.studies.folders import strict_json
+    from fembridge.theory import rates
+    from fembridge.theory.features import on_knots
+
+    k = tuple(_whole("--frequencies", item) for item in frequencies.split(","))
+    sampling = samples or ("256" if loss == "mass" else "exact")
+    points: int | Literal["exact"] = "exact" if sampling == "exact" else _whole("--samples", sampling)
+    problem = Problem(sines(k, [1.0] * len(k), domain), k, domain, loss, points)
+    features = on_knots(activation, _knots(knots, domain), domain, weight_scale)
+    beta = _momentum(optimizer, momentum)
+    rate = _rate(learning_rate)
+    found = rates.predict(features, problem, [0], optimizer, rate, beta)
+    steps = rates.steps_to_tolerance(features, problem, tolerance, optimizer, rate, beta)
+    answer = {
+        "schema_version": 1,
+        "activation": activation,
+        "n": len(features),
+        "domain": domain,
+        "loss": loss,
+        "samples": points,
+        "weight_scale": weight_scale,
+        "optimizer": optimizer,
+        "momentum": beta,
+        "learning_rate": found.learning_rate,
+        "stability_limit": found.stability_limit,
+        "stable": found.stable,
+        "tolerance": tolerance,
+        "frequencies": k,
+        "steps_to_tolerance": steps,
+    }
+    if json:
+        print(strict_json(answer))
+    else:
+        rows = [[each, f"{step:.0f}" if step < float("inf") else "never"] for each, step in zip(k, steps, strict=True)]
+        table = _table(["frequency", f"steps to {tolerance:g} of the start"], rows)
+        _print(table, _stability(found.learning_rate, found.stability_limit, found.stable))
+
+
+@app.command()
+def run(
+    file: Annotated[Path, typer.Argument(metavar="RUN.toml", help="The run file.")],
+    seed: Annotated[int | None, typer.Option(min=0, help="Instead of the run file's.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the run folders.")] = Path("results/runs"),
+    device: Annotated[str, typer.Option(help="Where to train: cpu, cuda, …")] = "cpu",
+    dtype: Annotated[Literal["float64", "float32"], typer.Option(help="Numbers to train with.")] = "float64",
+    json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """Predict, train, compare: one run file."""
+    from fembridge.studies.config import load
+    from fembridge.studies.folders import strict_json
+    from fembridge.studies.run import run as run_config
+
+    config = load(file)
+    if seed is not None:
+        config = config.model_copy(update={"seed": seed})
+    done = run_config(config, out, progress=_progress("training", quiet), device=device, dtype=dtype)
+    if json:
+        print(strict_json(done.summary))
+    else:
+        for one in done.summary.get("runs", [done.summary]):
+            _print(_run_table(one), _stability(one["learning_rate"], one["stability_limit"], one["stable"]))
+        _print(f"verdict: {SYMBOLS[done.verdict]}", f"folder: {done.folder}")
+    return EXIT_CODES[done.verdict]
+
+
+@app.command()
+def report(folder: Annotated[Path, typer.Argument(help="A result folder of verify or run.")]) -> None:
+    """Write the report of a result folder anew."""
+    from fembridge.output.report import write_report
+
+    print(write_report(folder))
+
+
+@app.command()
+def info(json: Json = False) -> None:
+    """Versions and environment."""
+    from fembridge.studies.environment import environment
+    from fembridge.studies.folders import strict_json
+
+    found = environment()
+    if json:
+        print(strict_json({"schema_version": 1, **found}))
+    else:
+        packages = found.pop("packages")
+        _print(_table(["", "version"], [*found.items(), *packages.items()]))
+
+
+# ---- what was asked, as values ----
+
+
+def _whole(option: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f'{option}: expected a whole number, got "{text}"') from None
+
+
+def _knots(text: str, domain: tuple[float, float]) -> Array:
+    from fembridge.problem import read_numbers
+    from fembridge.theory.features import grid
+
+    if text.lstrip("+-").isdecimal():
+        return grid(int(text), domain)
+    if not Path(text).is_file():
+        raise ValueError(f'--knots: expected a whole number or an existing file, got "{text}"')
+    return read_numbers(text)
+
+
+def _rate(text: str) -> float | Literal["auto"]:
+    try:
+        return "auto" if text == "auto" else float(text)
+    except ValueError:
+        raise ValueError(f'--learning-rate: expected "auto" or a positive number, got "{text}"') from None
+
+
+def _momentum(optimizer: str, momentum: float | None) -> float:
+    if optimizer == "gd":
+        if momentum is not None:
+            raise ValueError(f"--momentum: expected none with --optimizer gd, got {momentum:g}")
+        return 0.0
+    if momentum is not None and not 0 < momentum < 1:
+        raise ValueError(f"--momentum: expected a number between 0 and 1, got {momentum:g}")
+    return 0.9 if momentum is None else momentum
+
+
+# ---- what is shown ----
+
+
+def _progress(what: str, quiet: bool) -> Callable[[Iterable[Any]], Iterable[Any]]:
+    """A wrapper of iterables that draws a bar on stderr, where that is a terminal."""
+    if quiet or not sys.stderr.isatty():
+        return lambda items: items
+    from rich.console import Console
+    from rich.progress import track
+
+    return lambda items: track(items, what, console=Console(stderr=True), transient=True)
+
+
+def _print(*parts: Table | str) -> None:
+    from rich.console import Console
+
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # symbols that the terminal's encoding lacks become "?"
+    # Nothing is cut off in a pipe, where there is no width to keep to.
+    console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 160)
+    for part in parts:
+        console.print(part, soft_wrap=isinstance(part, str))
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*columns, box=SIMPLE_HEAD)
+    for column in table.columns:
+        column.overflow = "fold"
+    for row in rows:
+        table.add_row(*[cell if isinstance(cell, Text) else str(cell) for cell in row])
+    return table
+
+
+def _stability(learning_rate: float, limit: float, stable: bool) -> str:
+    text = f"learning rate {learning_rate:.6g}, stable below {limit:.6g}"
+    return text if stable else f"{text}: unstable, divergence is predicted"
+
+
+def _claims_table(results: Sequence[Result]) -> Table:
+    from rich.text import Text
+
+    def row(result: Result) -> list[Any]:
+        verdict = Text(SYMBOLS[result.verdict] + (" (known)" if result.claim.known else ""), COLOURS[result.verdict])
+        numbers = (result.predicted, result.measured, result.error, result.claim.tolerance)
+        return [result.claim.id, verdict, *[f"{number:.4g}" for number in numbers], f"{result.seconds:.1f}"]
+
+    return _table(["claim", "verdict", "predicted", "measured", "error", "tolerance", "seconds"], map(row, results))
+
+
+def _run_table(summary: Mapping[str, Any]) -> Table:
+    amplitudes = zip(summary["measured"][0], summary["predicted"][-1], summary["measured"][-1], strict=True)
+    rows = [[k, *map("{:.6g}".format, row)] for k, row in zip(summary["frequencies"], amplitudes, strict=True)]
+    return _table([summary["activation"], "error at start", "predicted at end", "measured at end"], rows)
+
+
+def _write_claims(folder: Path, results: Sequence[Result], setting: Setting) -> dict[str, Any]:
+    """Figures, verdict.json, env.json and report.html of checked claims."""
+    from fembridge.output.figures import save
+    from fembridge.output.report import write_report
+    from fembridge.studies.environment import environment
+    from fembridge.studies.folders import strict_json
+
+    for result in results:
+        save(result.evidence.chart, folder / "figures", result.claim.id)
+    summary = {
+        "schema_version": 1,
+        "fembridge": __version__,
+        "seed": setting.seed,
+        "verdict": _overall(results),
+        "claims": [_claim(result) for result in results],
+    }
+    (folder / "verdict.json").write_text(strict_json(summary, indent=2))
+    used = {**environment(), "seed": setting.seed, "scale": setting.scale}
+    (folder / "env.json").write_text(strict_json(used, indent=2))
+    write_report(folder)
+    return summary
+
+
+def _claim(result: Result) -> dict[str, Any]:
+    """One entry of verdict.json."""
+    claim = result.claim
+    return {
+        "id": claim.id,
+        "source": claim.source,
+        "statement": claim.statement,
+        "kind": claim.kind,
+        "predicted": result.predicted,
+        "measured": result.measured,
+        "error": result.error,
+        "tolerance": claim.tolerance,
+        "why": claim.why,
+        "verdict": result.verdict,
+        "known": claim.known,
+        "seconds": result.seconds,
+        "figure": f"figures/{claim.id}.svg",
+    }
+
+
+def _overall(results: Sequence[Result]) -> str:
+    """Fail where a claim fails and is not known to, or is known to and passes."""
+    if any(result.verdict == ("pass" if result.claim.known else "fail") for result in results):
+        return "fail"
+    return "inconclusive" if any(result.verdict == "inconclusive" for result in results) else "pass"

@@ -1,0 +1,1 @@
+"""What networks do, measured with PyTorch: activations, models, features and training."""

@@ -1,0 +1,95 @@
+"""Drawing the error of every frequency over training as three panels: theory, experiment and their difference."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, StrMethodFormatter
+
+from fembridge.bridge.charts import HeatMap
+from fembridge.output.curves import WIDTH, legible, write_notes
+from fembridge.problem import Array
+
+
+def draw_heat_map(chart: HeatMap) -> Figure:
+    """Theory and experiment in the same colours, their difference in others, over steps and frequencies."""
+    figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
+    panels = figure.subplots(1, 3, sharey=True)
+    predicted, measured = np.asarray(chart.predicted, dtype=float), np.asarray(chart.measured, dtype=float)
+    difference = np.abs(predicted - measured)
+    common, own = _norm(np.concatenate([predicted, measured])), _norm(difference)
+    theory = _panel(panels[0], "theory", chart, predicted, common, "viridis")
+    _panel(panels[1], "experiment", chart, measured, common, "viridis")
+    apart = _panel(panels[2], "|theory \N{MINUS SIGN} experiment|", chart, difference, own, "magma")
+    panels[0].set_ylabel("frequency")
+    for mesh, axes, label in (
+        (theory, panels[:2], "error amplitude relative to its start"),
+        (apart, panels[2], "difference"),
+    ):
+        bar = figure.colorbar(mesh, ax=axes, location="bottom", label=label, extend="min", aspect=20 * np.size(axes))
+        low, high = mesh.get_clim()
+        if high < 100 * low and low >= 1e-4:
+            bar.locator, bar.formatter = LogLocator(subs=(1, 2, 5)), StrMethodFormatter("{x:g}")
+        else:
+            bar.locator = LogLocator(numticks=1 + 3 * np.size(axes))
+        bar.minorticks_off()
+    figure.suptitle(legible(chart.title, 85), x=0.01, horizontalalignment="left", fontsize=10)
+    missing = not np.isfinite(difference).all()
+    equal = np.all(predicted == measured)
+    write_notes(figure, ["Grey: no finite value."] * missing + ["Theory and experiment are equal."] * bool(equal))
+    return figure
+
+
+def _norm(values: Array) -> LogNorm:
+    """Logarithmic colours over the positive values, over one decade at least and sixteen at most."""
+    positive = values[np.isfinite(values) & (values > 0)]
+    top = float(positive.max()) if len(positive) else 1e-16
+    bottom = float(positive.min()) if len(positive) else top
+    return LogNorm(min(max(bottom, 1e-16 * top), top / 10), top)
+
+
+def _panel(axes: Axes, title: str, chart: HeatMap, values: Array, norm: LogNorm, colormap: str) -> QuadMesh:
+    """One rectangle for each step (logarithmic, step 0 in a place of its own) and frequency (equal heights)."""
+    steps = np.asarray(chart.steps, dtype=float)
+    edges = _edges(steps)
+    rows = np.arange(len(chart.frequencies) + 1) - 0.5
+    assert norm.vmin is not None
+    # Zeros have no logarithm: they take the colour below the lowest, not that of a missing value.
+    shown = np.where(np.isfinite(values), np.maximum(values, norm.vmin / 10), np.nan).T
+    colors = colormaps[colormap].with_extremes(bad="0.8")
+    mesh = axes.pcolormesh(edges, rows, shown, norm=norm, cmap=colors, rasterized=True)
+    axes.grid(False)
+    axes.set(xscale="log", xlim=(edges[0], edges[-1]), xlabel="step")
+    axes.set_title(title, fontsize=9, loc="center")
+    _label_axes(axes, chart, edges)
+    return mesh
+
+
+def _edges(steps: Array) -> Array:
+    """Edges of the cells around the steps: geometric means between them; step 0 takes a factor of two at the left."""
+    positive = steps[steps > 0]
+    if not len(positive):
+        return np.array([0.5, 1.0])
+    ratio = positive[1:] / positive[:-1] if len(positive) > 1 else np.array([2.0])
+    inner = np.sqrt(positive[1:] * positive[:-1])
+    first, last = positive[0] / np.sqrt(ratio[0]), positive[-1] * np.sqrt(ratio[-1])
+    left = [first / 2] if steps[0] == 0 else []
+    return np.concatenate([left, [first], inner, [last]])
+
+
+def _label_axes(axes: Axes, chart: HeatMap, edges: Array) -> None:
+    """A few powers of ten and the step 0 along x; every frequency, or equally many rows apart, along y."""
+    has_zero = chart.steps[0] == 0
+    low, high = np.log10(edges[1] if has_zero else edges[0]), np.log10(edges[-1])
+    powers = np.arange(np.ceil(low), np.floor(high) + 1).astype(int)
+    powers = powers[:: 1 + len(powers) // 5]
+    ticks = [*([np.sqrt(edges[0] * edges[1])] if has_zero else []), *(10.0**powers)]
+    labels = [*(["0"] if has_zero else []), *(f"$10^{{{power}}}$" if power > 1 else f"{10**power}" for power in powers)]
+    axes.set_xticks(ticks, labels)
+    axes.minorticks_off()
+    rows = np.arange(0, len(chart.frequencies), 1 + (len(chart.frequencies) - 1) // 12)
+    axes.set_yticks(rows, [f"{chart.frequencies[row]:g}" for row in rows])

@@ -1,0 +1,219 @@
+"""What is being fitted: the domain, the target function, the form of the loss, and where it is sampled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+Interval = tuple[float, float]
+Loss = Literal["mass", "stiffness", "h1"]
+
+
+def check_domain(domain: Sequence[float]) -> Interval:
+    """Return `domain` as a pair of floats (a, b).
+
+    Raises ValueError unless a and b are finite and a < b.
+    """
+    if len(domain) != 2:
+        raise ValueError(f"domain: expected two ends [a, b], got {list(domain)}")
+    a, b = float(domain[0]), float(domain[1])
+    if not (np.isfinite(a) and np.isfinite(b) and a < b):
+        raise ValueError(f"domain: expected finite ends a < b, got [{a:g}, {b:g}]")
+    return a, b
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """A target function f on an interval, with what an integrator must know of it.
+
+    values, slopes: f and f' as vectorised functions; slopes is None where f jumps (f' is not square integrable).
+    breakpoints: points at which f is not smooth; between them f is a polynomial of degree 1 or a sum of sines.
+    bandlimit: highest frequency of those sines, in periods over the domain (0 for piecewise-linear f).
+    """
+
+    name: str
+    values: Callable[[Array], Array]
+    slopes: Callable[[Array], Array] | None
+    breakpoints: Array
+    bandlimit: int
+
+
+def sines(frequencies: Sequence[int], amplitudes: Sequence[float], domain: Sequence[float] = (0.0, 1.0)) -> Target:
+    """f(x) = Σ a_k sin(2πk(x−a)/(b−a)): frequencies count periods over the domain [a, b].
+
+    Raises ValueError unless there is one finite amplitude for each frequency.
+
+    >>> float(sines([1, 2], [1.0, 3.0]).values(np.array([0.25]))[0])
+    1.0000000000000004
+    """
+    if len(frequencies) != len(amplitudes) or not len(frequencies):
+        raise ValueError(
+            f"target: expected one amplitude for each frequency, got {len(frequencies)} frequencies "
+            f"and {len(amplitudes)} amplitudes"
+        )
+    a, b = check_domain(domain)
+    omega = 2 * np.pi * np.asarray(frequencies, dtype=float) / (b - a)
+    amplitude = np.asarray(amplitudes, dtype=float)
+    if not np.isfinite(amplitude).all():
+        raise ValueError("target: amplitudes must be finite")
+    return Target(
+        name="sines",
+        values=lambda x: np.sin(np.multiply.outer(x - a, omega)) @ amplitude,
+        slopes=lambda x: np.cos(np.multiply.outer(x - a, omega)) @ (omega * amplitude),
+        breakpoints=np.empty(0),
+        bandlimit=int(max(frequencies)),
+    )
+
+
+def sawtooth(periods: int = 1, domain: Sequence[float] = (0.0, 1.0)) -> Target:
+    """f rises linearly from −1 to 1 in each of `periods` equal parts of the domain, and jumps back.
+
+    Its Fourier amplitudes are 2/(πm) at frequencies m·periods.
+    """
+    a, b = check_domain(domain)
+    return Target(
+        name="sawtooth",
+        values=lambda x: 2 * np.mod(periods * (x - a) / (b - a), 1.0) - 1,
+        slopes=None,
+        breakpoints=np.linspace(a, b, periods + 1)[1:-1],
+        bandlimit=0,
+    )
+
+
+def samples_of(data: ArrayLike, domain: Sequence[float] = (0.0, 1.0), name: str = "array") -> Target:
+    """f interpolates `data`, values at equispaced points from one end of the domain to the other, linearly.
+
+    Raises ValueError unless data is one row of at least two finite numbers.
+
+    >>> float(samples_of([0.0, 1.0, 0.0]).values(np.array([0.25]))[0])
+    0.5
+    """
+    a, b = check_domain(domain)
+    y = np.asarray(data, dtype=float)
+    if y.ndim != 1 or len(y) < 2 or not np.isfinite(y).all():
+        raise ValueError(f"target: expected one row of at least two finite numbers, got an array of shape {y.shape}")
+    x = np.linspace(a, b, len(y))
+    slope = np.diff(y) / np.diff(x)
+
+    def slopes(points: Array) -> Array:
+        return slope[np.clip(np.searchsorted(x, points, side="right") - 1, 0, len(slope) - 1)]
+
+    return Target(name, lambda points: np.interp(points, x, y), slopes, x[1:-1], 0)
+
+
+def terrain(row: int = 172, domain: Sequence[float] = (0.0, 1.0)) -> Target:
+    """A row of real elevations (matplotlib's `jacksboro_fault_dem`, 344 rows of 403 points), as a target.
+
+    The straight line through its two ends is taken off, so that f vanishes at both, and max|f| is scaled to 1.
+    """
+    from matplotlib import cbook
+
+    with np.load(cbook.get_sample_data("jacksboro_fault_dem.npz", asfileobj=False)) as dem:
+        elevation = dem["elevation"].astype(float)
+    if not 0 <= row < len(elevation):
+        raise ValueError(f"target.row: expected a row from 0 to {len(elevation) - 1}, got {row}")
+    y = elevation[row]
+    y = y - np.linspace(y[0], y[-1], len(y))
+    return samples_of(y / np.abs(y).max(), domain, name="terrain")
+
+
+def from_file(path: str | Path, domain: Sequence[float] = (0.0, 1.0)) -> Target:
+    """The values in a .npy file, or in a text file of numbers, interpolated linearly over the domain.
+
+    Raises ValueError where the file cannot be read as numbers; OSError where it cannot be opened.
+    """
+    return samples_of(read_numbers(path), domain, name=Path(path).name)
+
+
+def read_numbers(path: str | Path) -> Array:
+    """One row of numbers from .npy, or from text with white space, commas or line breaks between them."""
+    path = Path(path)
+    try:
+        if path.suffix == ".npy":
+            return np.asarray(np.load(path, allow_pickle=False), dtype=float).squeeze()
+        return np.array(path.read_text().replace(",", " ").split(), dtype=float)
+    except (ValueError, UnicodeDecodeError, EOFError) as error:
+        raise ValueError(f"{path}: expected numbers (.npy or text): {error}") from None
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Fit f on [a, b] in a quadratic loss, and follow the error at some frequencies.
+
+    loss: "mass" ½∫(u−f)², "stiffness" ½∫(u'−f')², or "h1", their sum.
+    samples: "exact" integrates over the domain; a number N replaces ∫ by the mean over the N equispaced points
+    a + i(b−a)/N, i = 0 … N−1 (mass only: a spline network's derivative jumps at its knots, which may be samples).
+    frequencies: periods over the domain at which the error is reported.
+
+    Raises ValueError on a bad domain, a frequency that is no positive integer or is at or above the sampling
+    limit N/2, or a loss that the target or the samples do not allow.
+    """
+
+    target: Target
+    frequencies: tuple[int, ...]
+    domain: Interval = (0.0, 1.0)
+    loss: Loss = "mass"
+    samples: int | Literal["exact"] = 256
+
+    def __post_init__(self) -> None:
+        check_domain(self.domain)
+        k = self.frequencies
+        if not k or any(int(i) != i or i < 1 for i in k) or len(set(k)) != len(k):
+            raise ValueError(f"frequencies: expected distinct positive whole numbers, got {list(k)}")
+        if self.samples != "exact":
+            if self.loss != "mass":
+                raise ValueError(
+                    f'samples: loss "{self.loss}" compares derivatives, which jump at the knots: '
+                    f'expected samples = "exact", got {self.samples}'
+                )
+            if self.samples < 2:
+                raise ValueError(f"samples: expected at least 2, got {self.samples}")
+            highest = max(*k, self.target.bandlimit)
+            if 2 * highest >= self.samples:
+                raise ValueError(
+                    f"frequencies: {highest} is at or above the sampling limit {self.samples}/2 of "
+                    f"samples = {self.samples}"
+                )
+        elif self.loss != "mass" and self.target.slopes is None:
+            raise ValueError(f'loss: "{self.loss}" needs a target without jumps, got "{self.target.name}"')
+
+
+def sample(problem: Problem) -> tuple[Array, Array]:
+    """Equispaced points and their weights 1/N: Σ w g(x) is the mean over the samples."""
+    a, b = problem.domain
+    n = int(problem.samples)
+    return a + (b - a) * np.arange(n) / n, np.full(n, 1 / n)
+
+
+def quadrature(problem: Problem, kinks: ArrayLike, degree: int) -> tuple[Array, Array]:
+    """Points and weights of composite Gauss quadrature, Σ w g(x) = ∫ g, on the cells between kinks and breakpoints.
+
+    Exact for products of two polynomials of `degree` on each cell, and to round-off for their products with
+    the target and with the problem's frequencies (the number of points grows with the phase across a cell).
+    """
+    a, b = problem.domain
+    nodes = np.concatenate([np.ravel(kinks), problem.target.breakpoints])
+    nodes = np.unique(np.concatenate([[a, b], nodes[(nodes > a) & (nodes < b)]]))
+    highest = max(*problem.frequencies, problem.target.bandlimit)
+    half_phase = np.pi * highest * np.diff(nodes).max() / (b - a)
+    return composite_gauss(nodes, degree + 10 + int(np.ceil(half_phase)))
+
+
+def composite_gauss(nodes: Array, points: int) -> tuple[Array, Array]:
+    """Gauss–Legendre points and weights on each cell [nodes[i], nodes[i+1]]: exact for polynomials of degree 2·points
+    − 1.
+
+    >>> x, w = composite_gauss(np.array([0.0, 0.3, 1.0]), 2)
+    >>> bool(abs(w @ x**3 - 1 / 4) < 1e-15)
+    True
+    """
+    z, w = np.polynomial.legendre.leggauss(points)
+    half = np.diff(nodes)[:, None] / 2
+    return (nodes[:-1, None] + half * (1 + z)).ravel(), (half * w).ravel()

@@ -1,0 +1,83 @@
+"""Finite-element spaces on an interval and their matrices, assembled by scikit-fem."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import csr_array
+from skfem import Basis, BilinearForm, Element, ElementLineP0, ElementLineP1, ElementLineP2, ElementLinePp, MeshLine
+from skfem.helpers import dot, grad
+
+from fembridge.problem import Array
+
+
+@BilinearForm
+def mass(u, v, _):  # type: ignore[no-untyped-def]
+    """∫ u v."""
+    return u * v
+
+
+@BilinearForm
+def stiffness(u, v, _):  # type: ignore[no-untyped-def]
+    """∫ u' v'."""
+    return dot(grad(u), grad(v))
+
+
+@BilinearForm
+def h1(u, v, _):  # type: ignore[no-untyped-def]
+    """∫ u v + u' v'."""
+    return u * v + dot(grad(u), grad(v))
+
+
+FORMS = {"mass": mass, "stiffness": stiffness, "h1": h1}
+
+
+def named_form(form: str | BilinearForm) -> BilinearForm:
+    """A bilinear form by name ("mass", "stiffness", "h1"), or the given scikit-fem form itself. ValueError for another
+    name.
+    """
+    if isinstance(form, BilinearForm):
+        return form
+    if form not in FORMS:
+        raise ValueError(f'form: expected one of {", ".join(FORMS)}, got "{form}"')
+    return FORMS[form]
+
+
+def space(mesh: MeshLine, degree: int, intorder: int | None = None) -> Basis:
+    """The space P_p of piecewise polynomials of `degree`, continuous for degree ≥ 1.
+
+    intorder: polynomial degree that the basis integrates exactly; 2p where nothing is said.
+    """
+    return Basis(mesh, line_element(degree), intorder=max(1, 2 * degree) if intorder is None else intorder)
+
+
+def line_element(degree: int) -> Element:
+    """A new scikit-fem element P_p of the line.
+
+    ElementLinePp remembers its last values by the number of points alone, so an instance that has served
+    one set of points must not be asked for another.
+    """
+    elements = {0: ElementLineP0, 1: ElementLineP1, 2: ElementLineP2}
+    return elements[degree]() if degree in elements else ElementLinePp(degree)
+
+
+def assemble(form: str | BilinearForm, basis: Basis) -> csr_array:
+    """The matrix a(ψ_i, ψ_j) of a bilinear form in the nodal basis.
+
+    >>> from fembridge.theory.meshes import interval_mesh
+    >>> assemble("mass", space(interval_mesh(np.array([0.0, 1.0])), 1)).toarray() * 6
+    array([[2., 1.],
+           [1., 2.]])
+    """
+    return csr_array(named_form(form).assemble(basis))
+
+
+def collocation(degree: int) -> tuple[Array, Array]:
+    """Points on the reference cell, and the matrix from values there to local coefficients in P_p.
+
+    Any polynomial of `degree` on a cell has local coefficients W @ (values at the points). For degree 1 the points are
+    the two ends and W the identity, so coefficients are nodal values.
+    """
+    element = line_element(degree)
+    points = np.array([0.5]) if degree == 0 else (1 - np.cos(np.pi * np.arange(degree + 1) / degree)) / 2
+    shape = np.array([element.lbasis(points[None, :], i)[0] * np.ones_like(points) for i in range(degree + 1)])
+    return points, np.linalg.inv(shape.T)

@@ -1,0 +1,152 @@
+"""Spectra against a sixty-digit oracle, closed forms, and each other."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.linalg import eigh
+from scipy.sparse import csr_array
+
+from fembridge.theory.features import Features, grid, on_knots
+from fembridge.theory.grams import dense, gram
+from fembridge.theory.meshes import interval_mesh
+from fembridge.theory.modes import beam_roots
+from fembridge.theory.spaces import assemble, space
+from fembridge.theory.spectra import banded, dense_symmetric, extreme_eigenvalues, laplace_modes, spectrum
+from tests.theory.oracle import worst_relative_error
+
+
+def random_knots(n: int, seed: int = 0) -> np.ndarray:
+    return np.sort(np.random.default_rng(seed).random(n))
+
+
+def test_every_eigenvalue_of_500_random_knots_to_1e_10() -> None:
+    knots = random_knots(500)
+    found = spectrum(on_knots("relu", knots))
+    assert not worst_relative_error(knots, 1.0, found.eigenvalues, 1e-10, np.arange(500))
+
+
+def test_a_dense_solver_is_wrong_there() -> None:
+    knots = random_knots(500)
+    plain = dense_symmetric(dense(gram(on_knots("relu", knots))))
+    looked_at = np.arange(0, 500, 10)
+    wrong = worst_relative_error(knots, 1.0, plain.eigenvalues, 1e-10, looked_at)
+    assert len(wrong) > len(looked_at) / 2
+    # … and it says so itself.
+    assert (plain.error[wrong] > 1e-10).all()
+
+
+@pytest.mark.slow
+def test_a_dense_solver_on_4000_random_knots_returns_negative_eigenvalues() -> None:
+    plain = dense_symmetric(dense(gram(on_knots("relu", random_knots(4000)))))
+    assert (plain.eigenvalues <= 0).any()
+    assert (spectrum(on_knots("relu", random_knots(4000))).eigenvalues > 0).all()
+
+
+@pytest.mark.slow
+def test_every_eigenvalue_of_2000_uniform_knots_to_1e_9() -> None:
+    found = spectrum(on_knots("relu", grid(2000)))
+    assert not worst_relative_error(grid(2000), 1.0, found.eigenvalues, 1e-9, np.arange(0, 2000, 7))
+
+
+@pytest.mark.parametrize("n", [40, 200])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_stated_bound_holds(n: int, seed: int) -> None:
+    knots = random_knots(n, seed)
+    found = spectrum(on_knots("relu", knots))
+    for k in range(0, n, max(1, n // 20)):
+        assert not worst_relative_error(knots, 1.0, found.eigenvalues, float(found.error[k]), np.array([k]))
+
+
+def test_the_oracle_catches_a_wrong_eigenvalue() -> None:
+    knots = random_knots(40)
+    values = spectrum(on_knots("relu", knots)).eigenvalues.copy()
+    values[17] *= 1 + 1e-8
+    assert worst_relative_error(knots, 1.0, values, 1e-10, np.arange(40)) == [17]
+
+
+def test_uniform_relu_tends_to_the_beam() -> None:
+    for n in (100, 400):
+        relative = spectrum(on_knots("relu", grid(n))).eigenvalues[:5] / n * beam_roots(5) ** 4 - 1
+        assert np.abs(relative).max() < 3 / n
+    assert spectrum(on_knots("relu", grid(400))).eigenvalues[-1] * 400**3 * 48 == pytest.approx(1, rel=1e-3)
+
+
+def test_relu_stiffness_is_the_gram_of_steps() -> None:
+    relu = spectrum(on_knots("relu", random_knots(60)), "stiffness")
+    step = spectrum(on_knots("step", random_knots(60)), "mass")
+    assert np.abs(relu.eigenvalues / step.eigenvalues - 1).max() < (relu.error + step.error).max()
+
+
+def test_weights_and_order_of_neurons() -> None:
+    """Positive weights scale columns, and neurons may come in any order."""
+    rng = np.random.default_rng(3)
+    w, knots = rng.uniform(0.5, 2, 30), random_knots(30)
+    features = Features(on_knots("relu", knots).activation, w, -w * knots, (0.0, 1.0))
+    shuffle = rng.permutation(30)
+    shuffled = Features(features.activation, w[shuffle], features.biases[shuffle], (0.0, 1.0))
+    plain = dense_symmetric(dense(gram(features)))
+    resolved = plain.error < 1e-6
+    for found in (spectrum(features), spectrum(shuffled)):
+        assert found.method.startswith("two-sided")
+        assert np.abs(found.eigenvalues / plain.eigenvalues - 1)[resolved].max() < 1e-6
+
+
+def test_left_facing_relus_fall_back_to_a_dense_solver_with_a_floor() -> None:
+    w = np.array([1.0, -1.0, 1.0])
+    found = spectrum(Features(on_knots("relu", grid(2)).activation, w, np.array([0.0, 0.5, -0.5]), (0.0, 1.0)))
+    assert found.method.startswith("dense") and found.noise_floor > 0
+
+
+def test_interior_hats_in_closed_form() -> None:
+    n = 400
+    sigma = on_knots("hat", grid(2)).activation
+    found = spectrum(Features(sigma, np.full(n, n + 1.0), -np.arange(n, dtype=float), (0.0, 1.0)))
+    exact = (2 + np.cos(np.arange(1, n + 1) * np.pi / (n + 1))) / 3 / (n + 1)
+    assert found.method.startswith("banded")
+    assert (np.abs(found.eigenvalues / exact - 1) <= found.error).all()
+
+
+def test_banded_equals_dense() -> None:
+    matrix = csr_array(gram(on_knots("bspline3", random_knots(300))))
+    one, other = banded(matrix), dense_symmetric(matrix.toarray())
+    assert np.abs(one.eigenvalues - other.eigenvalues).max() < one.noise_floor + other.noise_floor
+
+
+def test_extremes_of_a_tridiagonal_matrix() -> None:
+    matrix = csr_array(gram(on_knots("hat", grid(300))))
+    low, high = extreme_eigenvalues(matrix)
+    values = banded(matrix).eigenvalues
+    assert (low, high) == pytest.approx((values[-1], values[0]), rel=1e-13)
+    with pytest.raises(ValueError, match="expected a tridiagonal matrix, got 5 diagonals"):
+        extreme_eigenvalues(csr_array(gram(on_knots("bspline2", grid(30)))))
+
+
+def test_laplace_modes_of_an_interval() -> None:
+    n = 400
+    basis = space(interval_mesh(np.linspace(0, 2, n + 1)), 1)
+    modes = laplace_modes(basis, 12)
+    # P1 on a uniform mesh: ω² = (6/h²)(1 − cos φ)/(2 + cos φ), φ = kπ/n.
+    phi = np.arange(12) * np.pi / n
+    exact = np.sqrt(6 * (n / 2) ** 2 * (1 - np.cos(phi)) / (2 + np.cos(phi)))
+    # Residuals relative to ‖Kv‖ amplify by the condition of the pencil, (n/k)² in ω².
+    assert np.abs(modes.frequencies[1:] / exact[1:] - 1).max() < 1e-8
+    assert modes.frequencies[0] < 1e-4 and (modes.residuals < 1e-8).all()
+    m = assemble("mass", basis)
+    assert np.abs(modes.vectors.T @ (m @ modes.vectors) - np.eye(12)).max() < 1e-10
+
+
+def test_laplace_modes_against_a_dense_solver() -> None:
+    basis = space(interval_mesh(np.concatenate([[0], random_knots(80), [1]])), 2)
+    modes = laplace_modes(basis, 8)
+    exact = eigh(assemble("stiffness", basis).toarray(), assemble("mass", basis).toarray(), eigvals_only=True)[:8]
+    assert np.abs(modes.frequencies[1:] ** 2 / exact[1:] - 1).max() < 1e-8
+
+
+def test_bad_requests() -> None:
+    with pytest.raises(ValueError, match="expected one of mass, stiffness, h1"):
+        spectrum(on_knots("hat", grid(4)), "mess")
+    with pytest.raises(ValueError, match="expected a count from 1 to"):
+        laplace_modes(space(interval_mesh(np.linspace(0, 1, 4)), 1), 9)
+    with pytest.raises(MemoryError, match="GiB"):
+        spectrum(on_knots("relu", grid(200_000)))
