@@ -213,7 +213,7 @@ def run(
 
 
 @app.command()
-def report(folder: Annotated[Path, typer.Argument(help="A result folder of verify or run.")]) -> None:
+def report(folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Of verify or run.")]) -> None:
     """Write the report of a result folder anew."""
     from fembridge.output.report import write_report
 
@@ -301,7 +301,7 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*columns, box=SIMPLE_HEAD)
+    table = Table(*columns, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     for column in table.columns:
         column.overflow = "fold"
     for row in rows:
@@ -320,7 +320,7 @@ def _claims_table(results: Sequence[Result]) -> Table:
     def row(result: Result) -> list[Any]:
         verdict = Text(SYMBOLS[result.verdict] + (" (known)" if result.claim.known else ""), COLOURS[result.verdict])
         numbers = (result.predicted, result.measured, result.error, result.claim.tolerance)
-        return [result.claim.id, verdict, *[f"{number:.4g}" for number in numbers], f"{result.seconds:.1f}"]
+        return [result.claim.id, verdict, *[f"{number:.3g}" for number in numbers], f"{result.seconds:.1f}"]
 
     return _table(["claim", "verdict", "predicted", "measured", "error", "tolerance", "seconds"], map(row, results))
 

@@ -26,8 +26,8 @@ class Comparison:
     """Coefficients of the error u − f per frequency, predicted by theory and measured in training, at the same steps.
 
     error: (T, F), |predicted − measured| (as complex numbers: phase counts) over the larger of the amplitude at the
-    start
-    and the predicted one; 0 where both have left the range of numbers, inf where only one has.
+    start (of the largest one for a frequency that is absent there) and the predicted one; 0 where both have left the
+    range of numbers, inf where only one has.
     noise_floor: ε times the number of steps, as a part of the largest amplitude at the start.
     """
 
@@ -60,8 +60,8 @@ class Comparison:
 
     def judge(self, tolerance: float) -> Verdict:
         """pass where every amplitude is within tolerance; inconclusive where only noise is above it."""
-        start = np.abs(self.predicted[0])
-        floor = self.noise_floor * start.max() / np.where(start > 0, start, np.finfo(float).tiny)
+        start = starting_amplitudes(self.predicted)
+        floor = self.noise_floor * start.max() / start
         return worst(judge(float(e), tolerance, float(f)) for e, f in zip(self.error.max(axis=0), floor, strict=True))
 
 
@@ -132,10 +132,16 @@ def relative_error(predicted: Complex, measured: Complex) -> Array:
     """|predicted − measured| / max(|predicted(0)|, |predicted|), rows are steps; see `Comparison.error`."""
     overflow = 1e90
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        scale = np.maximum(np.abs(predicted[:1]), np.abs(predicted))
-        error = np.abs(predicted - measured) / np.where(scale > 0, scale, np.finfo(float).tiny)
+        scale = np.maximum(starting_amplitudes(predicted), np.abs(predicted))
+        error = np.abs(predicted - measured) / scale
         gone = ~(np.abs(measured) < overflow) & ~(np.abs(predicted) < overflow)
     return np.where(gone, 0.0, np.where(np.isnan(error), np.inf, error))
+
+
+def starting_amplitudes(predicted: Complex) -> Array:
+    """|c_k(0)|; for a frequency that is absent at the start (below 1e-9 of the largest), the largest."""
+    start = np.abs(predicted[0])
+    return np.where(start > 1e-9 * start.max(), start, max(start.max(), np.finfo(float).tiny))
 
 
 def measured_modes(comparison: Comparison, model: nn.Module) -> Array:

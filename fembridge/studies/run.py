@@ -184,7 +184,7 @@ def _learning(label: str, found: Trained) -> Pair:
 
 
 def first_below(steps: NDArray[Any], amplitudes: Array, part: float = LEARNED) -> Array:
-    """The step at which each column of amplitudes (T, F) first is at most `part` of its first row, nan where it never is.
+    """The first step at which each column of amplitudes (T, F) is at most `part` of its first row, nan where none is.
 
     Between recorded steps the amplitude is taken to decay exponentially.
 

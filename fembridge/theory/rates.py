@@ -40,32 +40,34 @@ def contraction(
     x = learning_rate * np.asarray(eigenvalues, dtype=float)
     t = np.asarray(steps)[:, None]
     check_optimizer(optimizer, momentum)
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         if optimizer == "gd":
             return np.asarray((1 - x) ** t)
         if optimizer == "flow":
             return np.exp(-x * t)
         if optimizer == "heavy-ball":
-            trace, determinant, first = 1 + momentum - x, np.full_like(x, momentum), 1 - x
+            spread, determinant, first = 1 - momentum + x, np.full_like(x, momentum), 1 - x
         else:
-            trace, determinant, first = (1 + momentum) * (1 - x), momentum * (1 - x), 1 - (1 + momentum) * x
-        current, previous = _power_sums(trace, determinant, t), _power_sums(trace, determinant, t - 1)
+            spread, determinant, first = 1 - momentum + (1 + momentum) * x, momentum * (1 - x), 1 - (1 + momentum) * x
+        current, previous = (_power_sums(spread, x, power) for power in (t, t - 1))
         value = np.where(t == 0, 1.0, first * current - determinant * previous)
     return np.where(np.isnan(value), np.inf, value)  # a complex power beyond the range of numbers is not a number
 
 
-def _power_sums(trace: Array, determinant: Array, t: NDArray[np.integer]) -> Array:
-    """s_t = (z_1^t − z_2^t)/(z_1 − z_2) for t ≥ 0, as z_1^{t−1} (1 − q^t)/(1 − q) with q = z_2/z_1: no cancellation at
-    a double root.
+def _power_sums(spread: Array, x: Array, t: NDArray[np.integer]) -> Array:
+    """s_t = (z_1^t − z_2^t)/(z_1 − z_2) for t ≥ 0 and z_1, z_2 = 1 − u, u² − spread·u + x = 0.
+
+    As z_1^{t−1} (1 − q^t)/(1 − q) with q = z_2/z_1, which does not cancel at a double root; and through
+    log(1 − u), which keeps the digits of a root next to 1 over millions of steps.
     """
-    root = np.sqrt((trace**2 - 4 * determinant).astype(complex))
-    z1 = (trace + np.where(trace < 0, -1, 1) * root) / 2  # the larger root
-    safe = np.where(z1 == 0, 1, z1)
-    log_q = np.log(np.where(determinant == 0, 1, determinant) / safe**2)
-    with np.errstate(divide="ignore"):
-        ratio = np.where(log_q == 0, t, np.expm1(t * log_q) / np.where(log_q == 0, 1, np.expm1(log_q)))
-    ratio = np.where(determinant == 0, 1, ratio)
-    return np.asarray(np.where(t <= 0, 0, np.where(z1 == 0, t == 1, safe ** np.maximum(t - 1, 0) * ratio)).real)
+    root = np.sqrt((spread**2 - 4 * x).astype(complex))
+    logs = np.stack([np.log1p(-2 * x / (spread + root)), np.log(1 - (spread + root) / 2)])
+    logs = np.where(np.isfinite(logs), logs, -1e3)  # a root 0
+    order = np.argsort(-logs.real, axis=0)
+    larger, smaller = np.take_along_axis(logs, order, axis=0)
+    log_q = smaller - larger
+    ratio = np.where(log_q == 0, t, np.expm1(t * log_q) / np.where(log_q == 0, 1, np.expm1(log_q)))
+    return np.asarray(np.where(t <= 0, 0, np.exp(np.maximum(t - 1, 0) * larger) * ratio).real)
 
 
 def check_optimizer(optimizer: str, momentum: float) -> None:

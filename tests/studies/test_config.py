@@ -111,7 +111,7 @@ def test_dumped_it_loads_as_the_same_configuration_with_a_hash_of_its_own(key: s
 
 
 def test_the_hash_is_stable() -> None:
-    """Over processes, the order of keys, and defaults written or left out; folders of older results keep their names."""
+    """Over processes, the order of keys, and defaults written or left out: older results keep their names."""
     assert config_hash(parse(SMALL)) == "08d26027d6a872eb"
     assert config_hash(parse(dict(reversed(SMALL.items())))) == config_hash(parse(SMALL))
     assert config_hash(parse(changed("training.steps", 1000))) == config_hash(parse(SMALL))

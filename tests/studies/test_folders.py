@@ -20,10 +20,19 @@ def tree(folder: Path) -> dict[str, bytes | None]:
     return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in sorted(folder.rglob("*"))}
 
 
-def write(path: Path, text: str = "1") -> None:
+def write(path: Path, text: str = "1", failure: type[BaseException] | None = None) -> None:
     with result_folder(path) as folder:
         (folder / "figures").mkdir()
         (folder / "figures/a.svg").write_text(text)
+        if failure:
+            raise failure
+
+
+def write_file(path: Path, text: str, failure: type[BaseException] | None = None) -> None:
+    with result_file(path) as file:
+        file.write_text(text)
+        if failure:
+            raise failure
 
 
 def test_a_result_appears_as_a_whole(tmp_path: Path) -> None:
@@ -62,9 +71,8 @@ def test_a_failure_leaves_nothing_and_loses_nothing(failure: type[BaseException]
     if older:
         write(tmp_path / "a/result", "old")
     before = tree(tmp_path)
-    with pytest.raises(failure), result_folder(tmp_path / "a/result") as folder:
-        (folder / "half").write_text("…")
-        raise failure
+    with pytest.raises(failure):
+        write(tmp_path / "a/result", failure=failure)
     assert tree(tmp_path) == before
 
 
@@ -95,8 +103,8 @@ def test_a_second_interrupt_does_not_cut_the_cleaning_short(tmp_path: Path, monk
         remove(*args, **options)
 
     monkeypatch.setattr(folders.shutil, "rmtree", impatient)
-    with pytest.raises(KeyboardInterrupt), result_folder(tmp_path / "result"):
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "result", failure=KeyboardInterrupt)
     assert tree(tmp_path) == {}
 
 
@@ -135,12 +143,10 @@ def test_a_folder_without_permission(tmp_path: Path) -> None:
 def test_a_result_file_takes_its_place_at_the_end(tmp_path: Path) -> None:
     path = tmp_path / "deep/spectrum.weird"
     for text in ("old", "new"):
-        with result_file(path) as file:
-            file.write_text(text)
+        write_file(path, text)
         assert tree(tmp_path) == {"deep": None, "deep/spectrum.weird": text.encode()}
-    with pytest.raises(KeyboardInterrupt), result_file(path) as file:
-        file.write_text("half")
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        write_file(path, "half", KeyboardInterrupt)
     assert path.read_text() == "new"
     assert os.listdir(path.parent) == [path.name]
 

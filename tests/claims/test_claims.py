@@ -1,0 +1,123 @@
+"""Every claim holds, every negative control fails, and a formula that is 1 % off turns a claim red."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fembridge import claims
+from fembridge.bridge.charts import Chart
+from fembridge.claims import Claim, Evidence, Setting, check, select, verdict_on
+
+CLAIMS = select()
+# What a claim about an exponent alone asserts does not change with a factor; its formula is broken below.
+EXPONENT_ALONE = {"hong2022.hat-fixed-width-decay"}
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda c: c.id)
+def test_claim(claim: Claim) -> None:
+    result = check(claim, Setting("quick", 0))
+    evidence = result.evidence
+    assert result.verdict == ("fail" if claim.known else "pass"), (result.predicted, result.measured, result.error)
+    assert verdict_on(claim, evidence, evidence.wrong)[3] == "fail"
+    broken = {verdict_on(claim, evidence, factor * evidence.predicted)[3] for factor in (0.99, 1.01)}
+    assert "fail" in broken or claim.id in EXPONENT_ALONE
+
+
+def test_claims_are_complete() -> None:
+    assert len({c.id for c in CLAIMS}) == len(CLAIMS)
+    for claim in CLAIMS:
+        assert claim.statement and claim.source and claim.why and claim.tolerance > 0
+
+
+@pytest.mark.parametrize(
+    ("formula", "caught_by"),
+    [
+        ("theory.grams.assemble", "hong2022.relu-gram-mass"),
+        ("theory.grams.coefficients", "hong2022.relu-gram-mass"),
+        ("theory.spectra.relu_to_nodal", "hong2022.relu-spectrum"),
+        ("theory.splines.autocorrelation", "hong2022.hat-symbol"),
+        ("theory.splines.autocorrelation", "hong2022.bspline-symbols"),
+        ("claims.hong2022.spectra.modes.beam_roots", "hong2022.relu-beam"),
+        ("claims.hong2022.spectra.modes.beam_roots", "hong2022.relu-condition"),
+        ("theory.rates.fourier", "hong2022.gd-sampled-hat"),
+        ("theory.rates.fourier_functionals", "hong2022.gd-exact-hat"),
+        ("theory.rates.contraction", "hong2022.gd-modes-relu"),
+        ("theory.rates._power_sums", "hong2022.heavy-ball-hat"),
+        ("theory.rates._power_sums", "hong2022.nesterov-relu"),
+        ("theory.rates._load", "hong2022.terrain-hat"),
+    ],
+)
+def test_a_formula_off_by_one_percent_is_caught(formula: str, caught_by: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = f"fembridge.{formula}"
+    right = _resolve(path)
+    monkeypatch.setattr(path, lambda *arguments, **named: 1.01 * right(*arguments, **named))
+    assert check(select(caught_by)[0], Setting()).verdict == "fail"
+
+
+def _resolve(path: str) -> Callable[..., Any]:
+    from importlib import import_module
+
+    module, name = path.rsplit(".", 1)
+    try:
+        return getattr(import_module(module), name)  # type: ignore[no-any-return]
+    except ModuleNotFoundError:
+        return getattr(_resolve(module), name)  # type: ignore[no-any-return]
+
+
+def test_a_larger_learning_rate_is_caught_in_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The measured side breaks as well as the predicted one."""
+    from fembridge.networks import training
+
+    right = training._optimizer
+    monkeypatch.setattr(training, "_optimizer", lambda name, p, lr, beta: right(name, p, 1.01 * lr, beta))
+    assert check(select("hong2022.gd-sampled-relu")[0], Setting()).verdict == "fail"
+
+
+def test_same_seed_same_evidence_and_another_seed_another() -> None:
+    claim = select("hong2022.relu-gram-mass")[0]
+    first, second, third = (check(claim, Setting("quick", seed)).evidence.measured for seed in (1, 1, 2))
+    assert (first == second).all() and (first != third).any()
+
+
+def evidence(predicted: list[float], measured: list[float], **more: Any) -> Evidence:
+    return Evidence(np.array(predicted), np.array(measured), np.array(predicted), Chart("", "", "", ()), **more)
+
+
+def made(kind: str, tolerance: float, cap: float | None = None) -> Claim:
+    return Claim("x", "", "", kind, tolerance, "", lambda _: evidence([1.0], [1.0]), cap)  # type: ignore[arg-type]
+
+
+def test_judging_identities() -> None:
+    claim = made("identity", 1e-3)
+    assert verdict_on(claim, evidence([1.0, 2.0], [1.0, 2.001]), np.array([1.0, 2.0]))[3] == "pass"
+    predicted, measured, error, verdict = verdict_on(claim, evidence([1.0, 2.0], [1.0, 2.1]), np.array([1.0, 2.0]))
+    assert (predicted, measured, verdict) == (2.0, 2.1, "fail") and error == pytest.approx(0.05)
+    assert verdict_on(claim, evidence([1.0], [np.nan]), np.array([1.0]))[3] == "fail"
+    assert verdict_on(claim, evidence([1.0], [1.01], noise_floor=0.1), np.array([1.0]))[3] == "inconclusive"
+
+
+def test_judging_orders() -> None:
+    x = np.array([1.0, 2.0, 4.0, 8.0])
+    law = x**-4
+    claim = made("order", 0.05, cap=0.02)
+    assert verdict_on(claim, evidence(law, law * 1.01, x=x), law)[3] == "pass"  # type: ignore[arg-type]
+    assert verdict_on(claim, evidence(law, law * 1.03, x=x), law)[3] == "fail"  # type: ignore[arg-type]
+    predicted, measured, _, verdict = verdict_on(claim, evidence(law, x**-3.9, x=x), law)  # type: ignore[arg-type]
+    assert predicted == pytest.approx(-4) and measured == pytest.approx(-3.9) and verdict == "fail"
+
+
+def test_judging_bounds() -> None:
+    claim = made("bound", 1e-2)
+    assert verdict_on(claim, evidence([4.0, 4.0], [3.0, 3.99]), np.array([4.0, 4.0]))[3] == "pass"
+    assert verdict_on(claim, evidence([4.0, 4.0], [3.0, 4.01]), np.array([4.0, 4.0]))[3] == "fail"
+    assert verdict_on(claim, evidence([4.0, 4.0], [3.0, 3.5]), np.array([4.0, 4.0]))[3] == "fail"
+
+
+def test_selection() -> None:
+    assert [c.id for c in select("hong2022.hat-sym*")] == ["hong2022.hat-symbol"]
+    with pytest.raises(ValueError, match='no claim matches "nothing"'):
+        claims.select("nothing")

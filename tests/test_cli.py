@@ -1,0 +1,534 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fembridge
+from fembridge import claims
+from fembridge.__main__ import main
+from fembridge.bridge.charts import Chart, Pair
+from fembridge.claims import Claim, Evidence, Result
+from fembridge.problem import Problem, sines
+from fembridge.theory import rates, spectra
+from fembridge.theory.features import grid, on_knots
+
+RUN = """
+[problem]
+target = { kind = "sines", frequencies = [1, 3], amplitudes = [1, 0.5] }
+samples = 64
+[network]
+activation = "hat"
+layers = [1, 8, 1]
+[training]
+steps = 20
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Every command runs in an empty folder of its own, with a few good and bad files in it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FEMBRIDGE_DEBUG", raising=False)
+    np.save("knots.npy", [0.0, 0.25, 0.5, 0.9])
+    files = {
+        "run.toml": RUN,
+        "knots.txt": "0, 0.25\n0.5 0.9",
+        "unsorted.txt": "0 0.5 0.25",
+        "repeated.txt": "0 0.5 0.5",
+        "outside.txt": "0 0.5 1.5",
+        "end.txt": "0 0.5 1.0",
+        "nan.txt": "0 nan 0.5",
+        "words.txt": "zero one",
+        "one.txt": "0.5",
+        "empty.txt": "",
+        "unknown.toml": RUN.replace("samples", "sample"),
+        "broken.toml": "[problem",
+        "theirs/notes.txt": "not ours",
+        "broken/verdict.json": "{",
+        "other/verdict.json": "{}",
+    }
+    for name, text in files.items():
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text(text)
+    return tmp_path
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fembridge.output.figures.save", lambda chart, folder, name: [])
+
+
+def tree(folder: Path) -> dict[str, bytes | None]:
+    return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in sorted(folder.rglob("*"))}
+
+
+def answer(capsys: pytest.CaptureFixture[str], *argv: str, code: int = 0) -> Any:
+    """What a command prints under --json, which is strict JSON and all it prints."""
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    assert main([*argv, "--json"]) == code
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out.count("\n") == 1
+    return json.loads(out, parse_constant=refuse)
+
+
+# ---- wrong input ----
+
+WRONG: list[tuple[str, str]] = [
+    ("", "Missing command"),
+    ("frobnicate", "No such command 'frobnicate'"),
+    ("spectrum --frobnicate", "No such option"),
+    ("spectrum extra", "unexpected extra argument"),
+    ("spectrum --activation tanh", "activation: expected one of relu, relu2"),
+    ("spectrum --form energy", "'energy' is not one of 'mass', 'stiffness'"),
+    ("spectrum --knots 0", "knots: expected at least 2, got 0"),
+    ("spectrum --knots 1", "knots: expected at least 2, got 1"),
+    ("spectrum --knots -5", "knots: expected at least 2, got -5"),
+    ("spectrum --knots 8.5", '--knots: expected a whole number or an existing file, got "8.5"'),
+    ("spectrum --knots missing.npy", '--knots: expected a whole number or an existing file, got "missing.npy"'),
+    ("spectrum --knots theirs", '--knots: expected a whole number or an existing file, got "theirs"'),
+    ("spectrum --knots unsorted.txt", "knots: expected strictly increasing knots, got 0.5 before 0.25 (unsorted)"),
+    ("spectrum --knots repeated.txt", "knots: expected strictly increasing knots, got 0.5 before 0.5 (repeated)"),
+    ("spectrum --knots outside.txt", "knots: expected knots inside the domain [0, 1), got 1.5"),
+    ("spectrum --knots end.txt", "knots: expected knots inside the domain [0, 1), got 1"),
+    ("spectrum --knots nan.txt", "knots: knot 1 is not finite"),
+    ("spectrum --knots words.txt", "words.txt: expected numbers"),
+    ("spectrum --knots one.txt", "knots: expected"),
+    ("spectrum --knots empty.txt", "knots: expected"),
+    ("spectrum --domain 1 0", "domain: expected finite ends a < b, got [1, 0]"),
+    ("spectrum --domain 1 1", "domain: expected finite ends a < b, got [1, 1]"),
+    ("spectrum --domain 0 inf", "domain: expected finite ends a < b, got [0, inf]"),
+    ("spectrum --domain 0 nan", "domain: expected finite ends a < b, got [0, nan]"),
+    ("spectrum --domain 0", "--domain"),
+    ("spectrum --domain zero one", "--domain"),
+    ("spectrum --top 0", "--top"),
+    ("spectrum --out theirs", "theirs: expected a file, got a folder"),
+    ("spectrum --out knots.txt/s.npz", "knots.txt/s.npz: cannot be written"),
+    ("predict --optimizer adam", "'adam' is not one of 'gd', 'heavy-ball', 'nesterov'"),
+    ("predict --frequencies 1,two", '--frequencies: expected a whole number, got "two"'),
+    ("predict --frequencies 1.5", '--frequencies: expected a whole number, got "1.5"'),
+    ("predict --frequencies 0", "frequencies: expected distinct positive whole numbers, got [0]"),
+    ("predict --frequencies 2,2", "frequencies: expected distinct positive whole numbers, got [2, 2]"),
+    ("predict --frequencies 1,128", "frequencies: 128 is at or above the sampling limit 256/2"),
+    ("predict --samples 16", "frequencies: 16 is at or above the sampling limit 16/2"),
+    ("predict --samples 1", "samples: expected at least 2, got 1"),
+    ("predict --samples many", '--samples: expected a whole number, got "many"'),
+    ("predict --loss h1 --samples 64", 'samples: loss "h1" compares derivatives'),
+    ("predict --loss l2", "'l2' is not one of 'mass', 'stiffness', 'h1'"),
+    ("predict --learning-rate fast", '--learning-rate: expected "auto" or a positive number, got "fast"'),
+    ("predict --learning-rate 0", "learning_rate: expected"),
+    ("predict --learning-rate nan", "learning_rate: expected"),
+    ("predict --momentum 0.5", "--momentum: expected none with --optimizer gd, got 0.5"),
+    ("predict --optimizer nesterov --momentum 1", "--momentum: expected a number between 0 and 1, got 1"),
+    ("predict --optimizer heavy-ball --momentum nan", "--momentum: expected a number between 0 and 1, got nan"),
+    ("predict --tolerance 0", "tolerance: expected a number between 0 and 1, got 0"),
+    ("predict --tolerance 1", "tolerance: expected a number between 0 and 1, got 1"),
+    ("predict --tolerance nan", "tolerance: expected a number between 0 and 1, got nan"),
+    ("predict --weight-scale 0", "weight_scale: expected a positive number, got 0"),
+    ("predict --knots unsorted.txt", "knots: expected strictly increasing knots"),
+    ("run", "Missing argument 'RUN.toml'"),
+    ("run missing.toml", "missing.toml: No such file or directory"),
+    ("run theirs", "theirs: Is a directory"),
+    ("run broken.toml", "broken.toml: expected a TOML file"),
+    ("run unknown.toml", "unknown.toml: problem.sample: unknown key: expected one of domain, target, loss, samples"),
+    ("run run.toml --seed -1", "--seed"),
+    ("run run.toml --dtype float16", "'float16' is not one of 'float64', 'float32'"),
+    ("run run.toml --device nowhere", "device: "),
+    ("run run.toml --out knots.txt", "knots.txt/"),
+    ("verify --only no-such-claim", 'only: no claim matches "no-such-claim"'),
+    ("verify --scale huge", "'huge' is not one of 'quick', 'full'"),
+    ("verify --seed -1", "--seed"),
+    ("verify --seed one", "--seed"),
+    ("verify --out theirs", "theirs: expected an empty folder or an older result"),
+    ("verify --out knots.txt", "knots.txt: expected a folder, got a file"),
+    ("verify --out knots.txt/deep/result", "knots.txt/deep/result: cannot be written"),
+    ("report", "Missing argument 'FOLDER'"),
+    ("report missing", "missing: expected a result folder"),
+    ("report theirs", "theirs: expected a result folder"),
+    ("report broken", "broken/verdict.json: expected JSON"),
+    ("report other", "other/verdict.json: expected the key"),
+]
+
+
+@pytest.mark.parametrize(("command", "message"), WRONG, ids=[command for command, _ in WRONG])
+def test_wrong_input_is_one_line_and_leaves_nothing(
+    command: str, message: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = tree(folder)
+    assert main(command.split()) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("fembridge: error: ")
+    assert err.count("\n") == 1
+    assert message in err
+    assert tree(folder) == before
+
+
+def test_a_failure_is_one_line_with_a_traceback_on_request(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    def fail(*_: Any) -> None:
+        raise np.linalg.LinAlgError("SVD did not\nconverge")  # a ValueError, but no fault of the input
+
+    monkeypatch.setattr(spectra, "spectrum", fail)
+    before = tree(folder)
+    assert main(["spectrum", "--out", "new/s.npz"]) == 4
+    assert capsys.readouterr().err == "fembridge: error: SVD did not converge\n"
+    monkeypatch.setenv("FEMBRIDGE_DEBUG", "1")
+    assert main(["spectrum", "--out", "new/s.npz"]) == 4
+    assert "Traceback" in capsys.readouterr().err
+    assert tree(folder) == before
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), MemoryError("too much"), ZeroDivisionError()]
+)
+def test_what_breaks_while_running_is_4(
+    error: Exception, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(spectra, "spectrum", fail)
+    assert main(["spectrum"]) == 4
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+# ---- spectrum and predict ----
+
+
+@pytest.mark.parametrize("form", ["mass", "stiffness"])
+def test_spectrum_prints_what_theory_says(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--activation", "hat", "--knots", "12", "--domain", "-1", "2", "--form", form]
+    found = answer(capsys, "spectrum", *options)
+    expected = spectra.spectrum(on_knots("hat", grid(12, (-1, 2)), (-1, 2)), form)
+    assert found["schema_version"] == 1
+    assert (found["activation"], found["n"], found["domain"], found["form"]) == ("hat", 12, [-1, 2], form)
+    assert found["eigenvalues"] == expected.eigenvalues.tolist()
+    assert found["error"] == expected.error.tolist()
+    assert found["error_bound"] == max(found["error"])
+    assert found["method"] == expected.method
+    assert found["noise_floor"] == expected.noise_floor
+    assert found["condition_number"] == expected.condition_number
+    assert answer(capsys, "spectrum", *options, "--top", "3")["eigenvalues"] == found["eigenvalues"][:3]
+
+
+@pytest.mark.parametrize("file", ["knots.npy", "knots.txt"])
+def test_knots_come_from_files(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    found = answer(capsys, "spectrum", "--knots", file)
+    assert found["eigenvalues"] == spectra.spectrum(on_knots("relu", [0.0, 0.25, 0.5, 0.9])).eigenvalues.tolist()
+
+
+def test_a_spectrum_says_what_it_leaves_out(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["spectrum", "--knots", "12"]) == 0
+    assert "and 2 smaller ones" in capsys.readouterr().out
+    assert main(["spectrum", "--knots", "10"]) == 0
+    assert "smaller" not in capsys.readouterr().out
+
+
+def test_a_spectrum_is_written_under_the_name_given(capsys: pytest.CaptureFixture[str]) -> None:
+    found = answer(capsys, "spectrum", "--knots", "12", "--top", "2", "--out", "new/spectrum.result")
+    assert os.listdir("new") == ["spectrum.result"]
+    with np.load("new/spectrum.result", allow_pickle=False) as arrays:
+        assert set(arrays) == {"eigenvalues", "error"}
+        assert len(arrays["eigenvalues"]) == 12  # --top is about what is printed
+        assert arrays["eigenvalues"][:2].tolist() == found["eigenvalues"]
+        assert (np.diff(arrays["eigenvalues"]) <= 0).all()
+
+
+@pytest.mark.parametrize(("optimizer", "momentum"), [("gd", None), ("heavy-ball", None), ("nesterov", "0.5")])
+def test_predict_prints_what_theory_says(
+    optimizer: str, momentum: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = [
+        "--activation",
+        "hat",
+        "--knots",
+        "16",
+        "--frequencies",
+        "1,3",
+        "--samples",
+        "64",
+        "--optimizer",
+        optimizer,
+    ]
+    found = answer(capsys, "predict", *options, *(["--momentum", momentum] if momentum else []))
+    problem = Problem(sines([1, 3], [1, 1]), (1, 3), samples=64)
+    beta = {"gd": 0.0, "heavy-ball": 0.9, "nesterov": 0.5}[optimizer]
+    features = on_knots("hat", grid(16))
+    assert found["momentum"] == beta
+    assert (
+        found["steps_to_tolerance"]
+        == rates.steps_to_tolerance(features, problem, 0.1, optimizer, "auto", beta).tolist()
+    )
+    expected = rates.predict(features, problem, [0], optimizer, "auto", beta)
+    assert (found["learning_rate"], found["stability_limit"]) == (expected.learning_rate, expected.stability_limit)
+    assert found["stable"] is True
+
+
+def test_an_unstable_rate_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["predict", "--knots", "8", "--learning-rate", "100"]
+    assert main(options) == 0
+    out = capsys.readouterr().out
+    assert "unstable, divergence is predicted" in out
+    assert "never" in out
+    found = answer(capsys, *options)
+    assert found["stable"] is False
+    assert found["steps_to_tolerance"] == [None] * 5
+
+
+@pytest.mark.parametrize("loss", ["--loss", "--form"])
+def test_derivatives_are_integrated(loss: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert answer(capsys, "predict", "--activation", "hat", "--knots", "8", loss, "h1")["samples"] == "exact"
+
+
+# ---- run and report ----
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_run_prints_its_comparison(capsys: pytest.CaptureFixture[str]) -> None:
+    found = answer(capsys, "run", "run.toml", "--seed", "7")
+    assert found["schema_version"] == 1
+    assert found["verdict"] == "pass"
+    assert found["max_error"] <= found["tolerance"] == 1e-6
+    assert found["steps"][-1] == 20
+    assert np.shape(found["predicted"]) == np.shape(found["measured"]) == (len(found["steps"]), 2)
+    assert Path(found["folder"]).parent == Path("results/runs")
+    assert json.loads((Path(found["folder"]) / "env.json").read_text())["seeds"] == [7]
+    assert "seed = 7" in (Path(found["folder"]) / "config.toml").read_text()
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_run_of_several_activations(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("run.toml").write_text(RUN.replace('"hat"', '["hat", "relu"]'))
+    found = answer(capsys, "run", "run.toml", "--out", "out")
+    assert set(found) == {"schema_version", "runs", "verdict", "folder"}
+    assert [one["activation"] for one in found["runs"]] == ["hat", "relu"]
+    assert main(["run", "run.toml", "--out", "out"]) == 0
+    out = capsys.readouterr().out
+    assert "hat" in out
+    assert "relu" in out
+    assert f"folder: {found['folder']}" in out
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_exit_code_of_run_is_its_verdict(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("run.toml").write_text(RUN + "[verdict]\ntolerance = 1e-18")
+    assert answer(capsys, "run", "run.toml", code=3)["verdict"] == "inconclusive"
+    Path("run.toml").write_text(RUN + "[optimizer]\nlearning_rate = 100.0")
+    assert main(["run", "run.toml"]) == 0
+    out = capsys.readouterr().out
+    assert "unstable, divergence is predicted" in out
+    assert "verdict: ✓ pass" in out
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_report_writes_the_page_anew(capsys: pytest.CaptureFixture[str]) -> None:
+    path = Path(answer(capsys, "run", "run.toml")["folder"])
+    page = (path / "report.html").read_bytes()
+    (path / "report.html").unlink()
+    assert main(["report", str(path)]) == 0
+    assert capsys.readouterr().out.strip() == str(path / "report.html")
+    assert (path / "report.html").read_bytes() == page
+
+
+# ---- verify ----
+
+
+def claim(name: str, error: float, known: bool = False, floor: float = 0.0) -> Claim:
+    """A claim that is off by `error`, with a tolerance of 1e-3."""
+    x = np.array([1.0, 2.0])
+    chart = Chart(name, "x", "y", (Pair("pair", x, x, x + error),))
+    evidence = Evidence(predicted=x, measured=x + error, wrong=2 * x, chart=chart, scale=1.0, noise_floor=floor)
+    return Claim(
+        f"test.{name}", "a test", f"{name} [bold]", "identity", 1e-3, "chosen", lambda _: evidence, known=known
+    )
+
+
+GOOD, BAD = claim("good", 1e-9), claim("bad", 1.0)
+KNOWN, CHANGED = claim("known", 1.0, known=True), claim("changed", 0.0, known=True)
+NOISE = claim("noise", 1e-2, floor=0.1)
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize(
+    ("chosen", "code", "verdict"),
+    [
+        ([GOOD], 0, "pass"),
+        ([GOOD, KNOWN], 0, "pass"),
+        ([GOOD, BAD], 1, "fail"),
+        ([GOOD, CHANGED], 1, "fail"),
+        ([GOOD, NOISE], 3, "inconclusive"),
+        ([NOISE, BAD], 1, "fail"),
+        ([replace(NOISE, known=True)], 3, "inconclusive"),
+    ],
+    ids=["pass", "known", "fail", "changed", "inconclusive", "fail-first", "known-inconclusive"],
+)
+def test_the_exit_code_of_verify(
+    chosen: list[Claim], code: int, verdict: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "select", lambda pattern: chosen)
+    # The page is for its own tests: it wants the figures, which are not drawn here.
+    monkeypatch.setattr("fembridge.output.report.write_report", lambda folder: folder / "report.html")
+    found = answer(capsys, "verify", "--out", "out", code=code)
+    assert found["verdict"] == verdict
+    assert found == json.loads(Path("out/verdict.json").read_text())
+    assert main(["verify", "--out", "out"]) == code
+    out = capsys.readouterr().out
+    for one in chosen:
+        assert one.id in out
+    assert "out/report.html" in out
+
+
+def test_the_folder_of_verify(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims, "select", lambda pattern: [GOOD, KNOWN])
+    found = answer(capsys, "verify", "--seed", "4")
+    path = Path("results/verify")
+    figures = {f"figures/test.{name}.{suffix}" for name in ("good", "known") for suffix in ("svg", "pdf", "png", "csv")}
+    assert set(tree(path)) == {"DONE", "env.json", "figures", "report.html", "verdict.json"} | figures
+    assert set(found) == {"schema_version", "fembridge", "seed", "verdict", "claims"}
+    assert (found["schema_version"], found["fembridge"], found["seed"]) == (1, fembridge.__version__, 4)
+    first = found["claims"][0]
+    assert {key: first[key] for key in ("id", "kind", "tolerance", "why", "verdict", "known", "figure")} == {
+        "id": "test.good",
+        "kind": "identity",
+        "tolerance": 1e-3,
+        "why": "chosen",
+        "verdict": "pass",
+        "known": False,
+        "figure": "figures/test.good.svg",
+    }
+    assert set(first) - {"id", "kind", "tolerance", "why", "verdict", "known", "figure"} == {
+        *("source", "statement", "predicted", "measured", "error", "seconds")
+    }
+    environment = json.loads((path / "env.json").read_text())
+    assert (environment["seed"], environment["scale"]) == (4, "quick")
+    before = (path / "report.html").read_bytes()
+    assert main(["report", str(path)]) == 0
+    assert (path / "report.html").read_bytes() == before
+
+
+def test_verify_is_reproducible_but_for_the_seconds(capsys: pytest.CaptureFixture[str]) -> None:
+    def verdicts(out: str) -> Any:
+        found = answer(capsys, "verify", "--only", "hong2022.hat-symbol", "--out", out)
+        assert len(found["claims"]) == 1
+        return [one | {"seconds": None} for one in found["claims"]]
+
+    assert verdicts("a") == verdicts("b")
+    name = "figures/hong2022.hat-symbol.svg"
+    assert (Path("a") / name).read_bytes() == (Path("b") / name).read_bytes()
+
+
+# ---- interrupts ----
+
+
+@pytest.mark.parametrize("older", [True, False])
+def test_ctrl_c_leaves_nothing_and_loses_nothing(
+    older: bool, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(claim: Claim, setting: Any) -> Result:
+        raise KeyboardInterrupt
+
+    if older:
+        assert main(["verify", "--only", "hong2022.hat-symbol", "--out", "new/result", "--quiet"]) == 0
+        capsys.readouterr()
+    before = tree(folder)
+    monkeypatch.setattr(claims, "check", interrupted)
+    assert main(["verify", "--out", "new/result"]) == 130
+    assert capsys.readouterr() == ("", "fembridge: error: interrupted\n")
+    assert tree(folder) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_a_signal_stops_a_run_and_cleans_up(number: signal.Signals, folder: Path) -> None:
+    (folder / "run.toml").write_text(RUN.replace("steps = 20", "steps = 100000000"))
+    before = tree(folder)
+    # PyTorch first: an interrupt while a library is loading belongs to that library.
+    program = (
+        "import sys, torch; from fembridge.__main__ import main; sys.exit(main(['run', 'run.toml', '--out', 'runs']))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # background jobs ignore it
+    )
+    deadline = time.monotonic() + 60
+    while not list(folder.glob("runs/.*/new")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (130, "", "fembridge: error: interrupted\n")
+    assert tree(folder) == before
+
+
+# ---- the process ----
+
+
+def fresh(*argv: str, code: str = "") -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own; `code` runs after it."""
+    program = f"import sys; from fembridge.__main__ import main; rc = main({list(argv)!r}); {code}; sys.exit(rc)"
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+
+HEAVY = "print({'torch', 'numpy', 'pydantic', 'skfem', 'matplotlib'} & set(sys.modules), file=sys.stderr)"
+
+
+def test_the_version_loads_nothing_heavy() -> None:
+    done = fresh("--version", code=HEAVY)
+    assert done.stdout == f"fembridge {fembridge.__version__}\n"
+    assert done.stderr == "set()\n"
+
+
+@pytest.mark.parametrize("argv", [["spectrum", "--knots", "8"], ["predict", "--knots", "8"], ["info"]], ids=" ".join)
+def test_theory_answers_without_torch(argv: list[str]) -> None:
+    assert "torch" not in fresh(*argv, code=HEAVY).stderr
+
+
+def test_info(capsys: pytest.CaptureFixture[str]) -> None:
+    found = answer(capsys, "info")
+    assert found["schema_version"] == 1
+    assert found["fembridge"] == fembridge.__version__
+    assert found["packages"]["numpy"] == np.__version__
+    assert main(["info"]) == 0
+    assert np.__version__ in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", ["", "verify", "spectrum", "predict", "run", "report", "info"])
+def test_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*verb.split(), "--help"]) == 0
+    out, err = capsys.readouterr()
+    assert "Usage: fembridge" in out
+    assert err == ""
+
+
+def test_a_reader_that_goes_away_and_an_old_terminal() -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    command = [sys.executable, "-m", "fembridge"]
+    old = subprocess.run([*command, "predict", "--knots", "8"], env=environment, capture_output=True, check=True)
+    assert old.stderr == b""
+    process = subprocess.Popen(
+        [*command, "spectrum", "--json", "--knots", "800", "--activation", "hat"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait() == 4
