@@ -248,7 +248,7 @@ def _knots(text: str, domain: tuple[float, float]) -> Array:
     from fembridge.problem import read_numbers
     from fembridge.theory.features import grid
 
-    if text.lstrip("+-").isdecimal():
+    if text.removeprefix("-").isdecimal():
         return grid(int(text), domain)
     if not Path(text).is_file():
         raise ValueError(f'--knots: expected a whole number or an existing file, got "{text}"')
@@ -301,7 +301,8 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*columns, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    # Seven columns fit into a terminal of 80 characters, where they stand close.
+    table = Table(*columns, box=SIMPLE_HEAD, padding=0 if len(columns) > 4 else (0, 1), show_edge=False)
     for column in table.columns:
         column.overflow = "fold"
     for row in rows:
@@ -322,7 +323,7 @@ def _claims_table(results: Sequence[Result]) -> Table:
         numbers = (result.predicted, result.measured, result.error, result.claim.tolerance)
         return [result.claim.id, verdict, *[f"{number:.3g}" for number in numbers], f"{result.seconds:.1f}"]
 
-    return _table(["claim", "verdict", "predicted", "measured", "error", "tolerance", "seconds"], map(row, results))
+    return _table(["claim", "verdict", "predicted", "measured", "error", "tolerance", "s"], map(row, results))
 
 
 def _run_table(summary: Mapping[str, Any]) -> Table:

@@ -21,6 +21,7 @@ from fembridge.theory.rates import Prediction, predict, steps_to_tolerance
 
 WIDTH, STEPS = 64, 1000
 OCTAVES = (1, 2, 4, 8, 16)
+SPOKEN = {"relu": "ReLU", "hat": "Hat"}
 OTHER = {"relu": "hat", "hat": "relu"}
 WHY = (
     "1,000 steps, each rounded by ε times the size of the weights, at most 4,000 here: 1000 · 2.2e-16 · 4000 = 9e-10, "
@@ -39,10 +40,10 @@ def _against(comparison: Comparison, wrong: Prediction, chart: Chart | HeatMap) 
 
 
 def _curves(comparison: Comparison, title: str) -> Chart:
-    steps, start = np.maximum(comparison.steps, 0.5), np.abs(comparison.predicted[0])
+    steps, start = comparison.steps.astype(float), np.abs(comparison.predicted[0])
     both = (np.abs(comparison.predicted) / start, np.abs(comparison.measured) / start)
     pairs = tuple(Pair(f"k = {k}", steps, both[0][:, i], both[1][:, i]) for i, k in enumerate(comparison.frequencies))
-    return Chart(title, "step (0 drawn at ½)", "error amplitude / start", pairs)
+    return Chart(title, "step", "error amplitude / start", pairs)
 
 
 def _frequencies(setting: Setting, name: str, samples: int | str) -> Evidence:
@@ -51,7 +52,7 @@ def _frequencies(setting: Setting, name: str, samples: int | str) -> Evidence:
     problem = _multisine(frequencies, samples)
     comparison = compare(problem, on_knots(name, grid(WIDTH), UNIT), steps=STEPS)
     wrong = predict(features_of(on_knots(OTHER[name], grid(WIDTH), UNIT), UNIT), problem, comparison.steps)
-    title = f"Gradient descent, {name}, {WIDTH} neurons"
+    title = f"Gradient descent, {SPOKEN[name]}, {WIDTH} neurons"
     if samples == 256:
         return _against(comparison, wrong, _curves(comparison, title))
     both = (np.abs(c) / np.abs(comparison.predicted[0]) for c in (comparison.predicted, comparison.measured))
@@ -79,13 +80,13 @@ def _modes(setting: Setting, name: str) -> Evidence:
     comparison = compare(problem, model, steps=STEPS)
     prediction, measured = comparison.prediction, measured_modes(comparison, model)
     wrong = predict(features_of(model, UNIT), problem, comparison.steps, learning_rate=1.01 * prediction.learning_rate)
-    steps, start = np.maximum(comparison.steps, 0.5), np.abs(prediction.modes[0])
+    steps, start = comparison.steps.astype(float), np.abs(prediction.modes[0])
     shown = np.argsort(-start)[:8]
     pairs = tuple(
         Pair(f"mode {i + 1}", steps, np.abs(prediction.modes[:, i]) / start[i], np.abs(measured[:, i]) / start[i])
         for i in np.sort(shown)
     )
-    chart = Chart(f"Error per eigenmode, {name}", "step (0 drawn at ½)", "|α(t)| / |α(0)|", pairs)
+    chart = Chart(f"Error per eigenmode, {SPOKEN[name]}", "step", "|α(t)| / |α(0)|", pairs)
     return Evidence(prediction.modes, measured, wrong.modes, chart, scale=float(start.max()))
 
 
@@ -94,7 +95,7 @@ def _momentum(setting: Setting, name: str, optimizer: Optimizer) -> Evidence:
     problem, model = _multisine(OCTAVES), on_knots(name, grid(WIDTH), UNIT)
     comparison = compare(problem, model, steps=STEPS, optimizer=optimizer, momentum=0.9)
     wrong = predict(features_of(model, UNIT), problem, comparison.steps)
-    return _against(comparison, wrong, _curves(comparison, f"{optimizer}, momentum 0.9, {name}"))
+    return _against(comparison, wrong, _curves(comparison, f"{optimizer}, momentum 0.9, {SPOKEN[name]}"))
 
 
 def _divergence(setting: Setting) -> Evidence:
@@ -114,7 +115,7 @@ def _terrain(setting: Setting, name: str) -> Evidence:
     problem = Problem(terrain(), OCTAVES, samples="exact")
     comparison = compare(problem, on_knots(name, grid(WIDTH), UNIT), steps=STEPS)
     wrong = predict(features_of(on_knots(OTHER[name], grid(WIDTH), UNIT), UNIT), problem, comparison.steps)
-    return _against(comparison, wrong, _curves(comparison, f"Real terrain, {name}, {WIDTH} neurons"))
+    return _against(comparison, wrong, _curves(comparison, f"Real terrain, {SPOKEN[name]}, {WIDTH} neurons"))
 
 
 def _steps_to_ten_percent(
@@ -146,10 +147,10 @@ def _bias(
     wrong = np.array([steps_to_tolerance(other, _multisine((k,), samples, loss), 0.1)[0] for k in frequencies])
     k = np.array(frequencies, dtype=float)
     chart = Chart(
-        f"Steps to 10 % error, {name}, {loss} loss",
+        f"Steps to 10 % error, {SPOKEN[name]}, {loss} loss",
         "frequency k",
         "steps",
-        (Pair(name, k, predicted, measured),),
+        (Pair(SPOKEN[name], k, predicted, measured),),
         slopes=(slope,) if slope else (),
     )
     return Evidence(predicted, measured, wrong, chart, scale=predicted)
@@ -173,7 +174,6 @@ def _trained(
     return Claim(f"hong2022.{what}-{name}", SOURCE, statement, "identity", tolerance, why, experiment)  # type: ignore[arg-type]
 
 
-SPOKEN = {"relu": "ReLU", "hat": "Hat"}
 ROOTS = "the error at each frequency follows the roots of a quadratic for each eigenmode."
 ONE_STEP = "The same whole step, or one in a thousand next to it."
 
