@@ -27,8 +27,8 @@ _HOME = {
     "gram": "theory.grams",
     "spectrum": "theory.spectra",
     "laplace_modes": "theory.spectra",
-    "predict": "theory.rates",
-    "steps_to_tolerance": "theory.rates",
+    "predict": "theory.prediction",
+    "steps_to_tolerance": "theory.prediction",
     "stability_limit": "theory.rates",
     # networks: measure
     "Hat": "networks.activations",

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from fembridge import __version__
 
 if TYPE_CHECKING:  # heavy libraries are imported by the verbs that need them: --version answers at once
-    from rich.table import Table
-
-    from fembridge.claims import Result, Setting
     from fembridge.problem import Array
 
 Loss = Literal["mass", "stiffness", "h1"]
@@ -24,8 +18,6 @@ Loss = Literal["mass", "stiffness", "h1"]
 app = typer.Typer(add_completion=False)
 
 EXIT_CODES = {"pass": 0, "fail": 1, "inconclusive": 3}
-SYMBOLS = {"pass": "✓ pass", "fail": "✗ fail", "inconclusive": "? inconclusive"}
-COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
 
 
 def _version(wanted: bool) -> None:
@@ -47,13 +39,6 @@ def fembridge(version: Version = False) -> None:
     """Check what finite-element theory says about training neural networks."""
 
 
-def main() -> int:
-    """Run the command line of this process; see `fembridge.__main__`."""
-    from fembridge.__main__ import main as process
-
-    return process()
-
-
 @app.command()
 def verify(
     only: Annotated[str, typer.Option(metavar="GLOB", help="Only the claims whose id matches.")] = "*",
@@ -65,17 +50,29 @@ def verify(
 ) -> int:
     """Do the papers' claims hold?"""
     from fembridge import claims
+    from fembridge.claims.results import summary
+    from fembridge.output import terminal
+    from fembridge.output.figures import save
+    from fembridge.output.report import write_report
+    from fembridge.studies.environment import environment
     from fembridge.studies.folders import result_folder, strict_json
 
     chosen, setting = claims.select(only), claims.Setting(scale, seed)
     with result_folder(out) as folder:
-        results = [claims.check(claim, setting) for claim in _progress("claims", quiet)(chosen)]
-        summary = _write_claims(folder, results, setting)
+        results = []
+        for claim in terminal.progress("claims", quiet)(chosen):
+            results.append(claims.check(claim, setting))
+            save(results[-1].evidence.chart, folder / "figures", claim.id)
+        found = summary(results, seed)
+        (folder / "verdict.json").write_text(strict_json(found, indent=2))
+        (folder / "env.json").write_text(strict_json({**environment(), "seed": seed, "scale": scale}, indent=2))
+        write_report(folder)
     if json:
-        print(strict_json(summary))
+        print(strict_json(found))
     else:
-        _print(_claims_table(results), f"verdict: {SYMBOLS[summary['verdict']]}", f"report: {out / 'report.html'}")
-    return EXIT_CODES[summary["verdict"]]
+        verdict = f"verdict: {terminal.SYMBOLS[found['verdict']]}"
+        terminal.show(terminal.claims_table(found["claims"]), verdict, f"report: {out / 'report.html'}")
+    return EXIT_CODES[found["verdict"]]
 
 
 @app.command()
@@ -91,6 +88,7 @@ def spectrum(
     """What is the spectrum of this activation on these knots?"""
     import numpy as np
 
+    from fembridge.output import terminal
     from fembridge.studies.folders import result_file, strict_json
     from fembridge.theory.features import on_knots
     from fembridge.theory.spectra import spectrum as spectrum_of
@@ -103,6 +101,7 @@ def spectrum(
                 np.savez(stream, eigenvalues=found.eigenvalues, error=found.error)
     answer = {
         "schema_version": 1,
+        "fembridge": __version__,
         "activation": activation,
         "form": form,
         "domain": domain,
@@ -120,9 +119,9 @@ def spectrum(
         shown = slice(top or 10)
         rows = enumerate(zip(found.eigenvalues[shown], found.error[shown], strict=True), start=1)
         cells = [[k, f"{value:.12g}", f"{error:.1e}"] for k, (value, error) in rows]
-        table = _table(["k", "eigenvalue", "relative error ≤"], cells)
+        table = terminal.table(["k", "eigenvalue", "relative error ≤"], cells)
         left = len(features) - table.row_count
-        _print(
+        terminal.show(
             table,
             *([f"and {left} smaller ones, down to {found.eigenvalues[-1]:.6g} (--top K shows more)"] if left else []),
             f"condition number {found.condition_number:.6g} · noise floor {found.noise_floor:.1e} · {found.method}",
@@ -145,9 +144,10 @@ def predict(
     json: Json = False,
 ) -> None:
     """How fast will each frequency be learned?"""
+    from fembridge.output import terminal
     from fembridge.problem import Problem, sines
     from fembridge.studies.folders import strict_json
-    from fembridge.theory import rates
+    from fembridge.theory import prediction
     from fembridge.theory.features import on_knots
 
     k = tuple(_whole("--frequencies", item) for item in frequencies.split(","))
@@ -157,10 +157,11 @@ def predict(
     features = on_knots(activation, _knots(knots, domain), domain, weight_scale)
     beta = _momentum(optimizer, momentum)
     rate = _rate(learning_rate)
-    found = rates.predict(features, problem, [0], optimizer, rate, beta)
-    steps = rates.steps_to_tolerance(features, problem, tolerance, optimizer, rate, beta)
+    found = prediction.predict(features, problem, [0], optimizer, rate, beta)
+    steps = prediction.steps_to_tolerance(features, problem, tolerance, optimizer, rate, beta)
     answer = {
         "schema_version": 1,
+        "fembridge": __version__,
         "activation": activation,
         "n": len(features),
         "domain": domain,
@@ -180,8 +181,8 @@ def predict(
         print(strict_json(answer))
     else:
         rows = [[each, f"{step:.0f}" if step < float("inf") else "never"] for each, step in zip(k, steps, strict=True)]
-        table = _table(["frequency", f"steps to {tolerance:g} of the start"], rows)
-        _print(table, _stability(found.learning_rate, found.stability_limit, found.stable))
+        table = terminal.table(["frequency", f"steps to {tolerance:g} of the start"], rows)
+        terminal.show(table, terminal.stability(found.learning_rate, found.stability_limit, found.stable))
 
 
 @app.command()
@@ -195,6 +196,7 @@ def run(
     quiet: Quiet = False,
 ) -> int:
     """Predict, train, compare: one run file."""
+    from fembridge.output import terminal
     from fembridge.studies.config import load
     from fembridge.studies.folders import strict_json
     from fembridge.studies.run import run as run_config
@@ -202,13 +204,14 @@ def run(
     config = load(file)
     if seed is not None:
         config = config.model_copy(update={"seed": seed})
-    done = run_config(config, out, progress=_progress("training", quiet), device=device, dtype=dtype)
+    done = run_config(config, out, progress=terminal.progress("training", quiet), device=device, dtype=dtype)
     if json:
         print(strict_json(done.summary))
     else:
         for one in done.summary.get("runs", [done.summary]):
-            _print(_run_table(one), _stability(one["learning_rate"], one["stability_limit"], one["stable"]))
-        _print(f"verdict: {SYMBOLS[done.verdict]}", f"folder: {done.folder}")
+            stability = terminal.stability(one["learning_rate"], one["stability_limit"], one["stable"])
+            terminal.show(terminal.run_table(one), stability)
+        terminal.show(f"verdict: {terminal.SYMBOLS[done.verdict]}", f"folder: {done.folder}")
     return EXIT_CODES[done.verdict]
 
 
@@ -223,6 +226,7 @@ def report(folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Of ver
 @app.command()
 def info(json: Json = False) -> None:
     """Versions and environment."""
+    from fembridge.output import terminal
     from fembridge.studies.environment import environment
     from fembridge.studies.folders import strict_json
 
@@ -231,7 +235,7 @@ def info(json: Json = False) -> None:
         print(strict_json({"schema_version": 1, **found}))
     else:
         packages = found.pop("packages")
-        _print(_table(["", "version"], [*found.items(), *packages.items()]))
+        terminal.show(terminal.table(["", "version"], [*found.items(), *packages.items()]))
 
 
 # ---- what was asked, as values ----
@@ -270,113 +274,3 @@ def _momentum(optimizer: str, momentum: float | None) -> float:
     if momentum is not None and not 0 < momentum < 1:
         raise ValueError(f"--momentum: expected a number between 0 and 1, got {momentum:g}")
     return 0.9 if momentum is None else momentum
-
-
-# ---- what is shown ----
-
-
-def _progress(what: str, quiet: bool) -> Callable[[Iterable[Any]], Iterable[Any]]:
-    """A wrapper of iterables that draws a bar on stderr, where that is a terminal."""
-    if quiet or not sys.stderr.isatty():
-        return lambda items: items
-    from rich.console import Console
-    from rich.progress import track
-
-    return lambda items: track(items, what, console=Console(stderr=True), transient=True)
-
-
-def _print(*parts: Table | str) -> None:
-    from rich.console import Console
-
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # symbols that the terminal's encoding lacks become "?"
-    # Nothing is cut off in a pipe, where there is no width to keep to.
-    console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 160)
-    for part in parts:
-        console.print(part, soft_wrap=isinstance(part, str))
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
-    # Seven columns fit into a terminal of 80 characters, where they stand close.
-    table = Table(*columns, box=SIMPLE_HEAD, padding=0 if len(columns) > 4 else (0, 1), show_edge=False)
-    for column in table.columns:
-        column.overflow = "fold"
-    for row in rows:
-        table.add_row(*[cell if isinstance(cell, Text) else str(cell) for cell in row])
-    return table
-
-
-def _stability(learning_rate: float, limit: float, stable: bool) -> str:
-    text = f"learning rate {learning_rate:.6g}, stable below {limit:.6g}"
-    return text if stable else f"{text}: unstable, divergence is predicted"
-
-
-def _claims_table(results: Sequence[Result]) -> Table:
-    from rich.text import Text
-
-    def row(result: Result) -> list[Any]:
-        verdict = Text(SYMBOLS[result.verdict] + (" (known)" if result.claim.known else ""), COLOURS[result.verdict])
-        numbers = (result.predicted, result.measured, result.error, result.claim.tolerance)
-        return [result.claim.id, verdict, *[f"{number:.3g}" for number in numbers], f"{result.seconds:.1f}"]
-
-    return _table(["claim", "verdict", "predicted", "measured", "error", "tolerance", "s"], map(row, results))
-
-
-def _run_table(summary: Mapping[str, Any]) -> Table:
-    amplitudes = zip(summary["measured"][0], summary["predicted"][-1], summary["measured"][-1], strict=True)
-    rows = [[k, *map("{:.6g}".format, row)] for k, row in zip(summary["frequencies"], amplitudes, strict=True)]
-    return _table([summary["activation"], "error at start", "predicted at end", "measured at end"], rows)
-
-
-def _write_claims(folder: Path, results: Sequence[Result], setting: Setting) -> dict[str, Any]:
-    """Figures, verdict.json, env.json and report.html of checked claims."""
-    from fembridge.output.figures import save
-    from fembridge.output.report import write_report
-    from fembridge.studies.environment import environment
-    from fembridge.studies.folders import strict_json
-
-    for result in results:
-        save(result.evidence.chart, folder / "figures", result.claim.id)
-    summary = {
-        "schema_version": 1,
-        "fembridge": __version__,
-        "seed": setting.seed,
-        "verdict": _overall(results),
-        "claims": [_claim(result) for result in results],
-    }
-    (folder / "verdict.json").write_text(strict_json(summary, indent=2))
-    used = {**environment(), "seed": setting.seed, "scale": setting.scale}
-    (folder / "env.json").write_text(strict_json(used, indent=2))
-    write_report(folder)
-    return summary
-
-
-def _claim(result: Result) -> dict[str, Any]:
-    """One entry of verdict.json."""
-    claim = result.claim
-    return {
-        "id": claim.id,
-        "source": claim.source,
-        "statement": claim.statement,
-        "kind": claim.kind,
-        "predicted": result.predicted,
-        "measured": result.measured,
-        "error": result.error,
-        "tolerance": claim.tolerance,
-        "why": claim.why,
-        "verdict": result.verdict,
-        "known": claim.known,
-        "seconds": result.seconds,
-        "figure": f"figures/{claim.id}.svg",
-    }
-
-
-def _overall(results: Sequence[Result]) -> str:
-    """Fail where a claim fails and is not known to, or is known to and passes."""
-    if any(result.verdict == ("pass" if result.claim.known else "fail") for result in results):
-        return "fail"
-    return "inconclusive" if any(result.verdict == "inconclusive" for result in results) else "pass"

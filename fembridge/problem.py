@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
@@ -203,7 +204,9 @@ def quadrature(problem: Problem, kinks: ArrayLike, degree: int) -> tuple[Array, 
     nodes = np.unique(np.concatenate([[a, b], nodes[(nodes > a) & (nodes < b)]]))
     highest = max(*problem.frequencies, problem.target.bandlimit)
     half_phase = np.pi * highest * np.diff(nodes).max() / (b - a)
-    return composite_gauss(nodes, degree + 10 + int(np.ceil(half_phase)))
+    # m points integrate e^{iaz} over [−1, 1] to about (e a/4m)^{2m}: the least m for which that is below round-off.
+    waves = next(m for m in count(1) if (np.e * half_phase / (4 * m)) ** (2 * m) < 1e-17)
+    return composite_gauss(nodes, waves + degree + 1)
 
 
 def composite_gauss(nodes: Array, points: int) -> tuple[Array, Array]:

@@ -19,7 +19,7 @@ from fembridge.__main__ import main
 from fembridge.bridge.charts import Chart, Pair
 from fembridge.claims import Claim, Evidence, Result
 from fembridge.problem import Problem, sines
-from fembridge.theory import rates, spectra
+from fembridge.theory import prediction, spectra
 from fembridge.theory.features import grid, on_knots
 
 RUN = """
@@ -272,9 +272,9 @@ def test_predict_prints_what_theory_says(
     assert found["momentum"] == beta
     assert (
         found["steps_to_tolerance"]
-        == rates.steps_to_tolerance(features, problem, 0.1, optimizer, "auto", beta).tolist()
+        == prediction.steps_to_tolerance(features, problem, 0.1, optimizer, "auto", beta).tolist()
     )
-    expected = rates.predict(features, problem, [0], optimizer, "auto", beta)
+    expected = prediction.predict(features, problem, [0], optimizer, "auto", beta)
     assert (found["learning_rate"], found["stability_limit"]) == (expected.learning_rate, expected.stability_limit)
     assert found["stable"] is True
 

@@ -18,7 +18,7 @@ from fembridge.networks.models import kinks
 from fembridge.networks.tangents import features as hidden_features
 from fembridge.networks.training import Optimizer, Trajectory, train
 from fembridge.problem import Array, Complex, Problem, quadrature, sample
-from fembridge.theory.rates import Prediction, predict
+from fembridge.theory.prediction import Prediction, predict
 
 
 @dataclass(frozen=True, eq=False)

@@ -76,7 +76,7 @@ def _train(config: Config, activation: Any, progress: Any, device: str, dtype: s
     from fembridge.bridge.comparison import compare
     from fembridge.bridge.expansion import features_of
     from fembridge.networks.models import initialise
-    from fembridge.theory.rates import steps_to_tolerance
+    from fembridge.theory.prediction import steps_to_tolerance
 
     stated, network, training = problem(config), config.network, config.training
     optimizer: dict[str, Any] = {

@@ -43,12 +43,12 @@ def test_claims_are_complete() -> None:
         ("theory.splines.autocorrelation", "hong2022.bspline-symbols"),
         ("claims.hong2022.spectra.modes.beam_roots", "hong2022.relu-beam"),
         ("claims.hong2022.spectra.modes.beam_roots", "hong2022.relu-condition"),
-        ("theory.rates.fourier", "hong2022.gd-sampled-hat"),
-        ("theory.rates.fourier_functionals", "hong2022.gd-exact-hat"),
-        ("theory.rates.contraction", "hong2022.gd-modes-relu"),
+        ("theory.prediction.fourier", "hong2022.gd-sampled-hat"),
+        ("theory.prediction.fourier_functionals", "hong2022.gd-exact-hat"),
+        ("theory.prediction.contraction", "hong2022.gd-modes-relu"),
         ("theory.rates._power_sums", "hong2022.heavy-ball-hat"),
         ("theory.rates._power_sums", "hong2022.nesterov-relu"),
-        ("theory.rates._load", "hong2022.terrain-hat"),
+        ("theory.prediction._load", "hong2022.terrain-hat"),
     ],
 )
 def test_a_formula_off_by_one_percent_is_caught(formula: str, caught_by: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from fembridge.networks.models import initialise, on_knots
 from fembridge.networks.training import Optimizer
 from fembridge.problem import Array, Problem, sines, terrain
 from fembridge.theory.features import grid
-from fembridge.theory.rates import Prediction, predict, steps_to_tolerance
+from fembridge.theory.prediction import Prediction, predict, steps_to_tolerance
 
 WIDTH, STEPS = 64, 1000
 OCTAVES = (1, 2, 4, 8, 16)

@@ -1,0 +1,68 @@
+"""Results on the terminal: tables and lines on stdout, progress on stderr."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from rich.text import Text
+
+SYMBOLS = {"pass": "✓ pass", "fail": "✗ fail", "inconclusive": "? inconclusive"}
+COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
+
+
+def progress(what: str, quiet: bool) -> Callable[[Iterable[Any]], Iterable[Any]]:
+    """A wrapper of iterables that draws a bar on stderr, where that is a terminal."""
+    if quiet or not sys.stderr.isatty():
+        return lambda items: items
+    return lambda items: track(items, what, console=Console(stderr=True), transient=True)
+
+
+def show(*parts: Table | str) -> None:
+    """Print tables and lines on stdout."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # symbols that the terminal's encoding lacks become "?"
+    # Nothing is cut off in a pipe, where there is no width to keep to.
+    console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 160)
+    for part in parts:
+        console.print(part, soft_wrap=isinstance(part, str))
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
+    """A plain table; cells that are too wide fold."""
+    made = Table(*columns, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    for column in made.columns:
+        column.overflow = "fold"
+    for row in rows:
+        made.add_row(*[cell if isinstance(cell, Text) else str(cell) for cell in row])
+    return made
+
+
+def stability(learning_rate: float, limit: float, stable: bool) -> str:
+    """A line on the learning rate and its limit."""
+    text = f"learning rate {learning_rate:.6g}, stable below {limit:.6g}"
+    return text if stable else f"{text}: unstable, divergence is predicted"
+
+
+def claims_table(claims: Iterable[Mapping[str, Any]]) -> Table:
+    """The entries "claims" of verdict.json."""
+
+    def row(claim: Mapping[str, Any]) -> list[Any]:
+        verdict = Text(SYMBOLS[claim["verdict"]] + (" (known)" if claim["known"] else ""), COLOURS[claim["verdict"]])
+        numbers = [f"{claim[name]:.3g}" for name in ("predicted", "measured", "error", "tolerance")]
+        return [claim["id"], verdict, *numbers, f"{claim['seconds']:.1f}"]
+
+    return table(["claim", "verdict", "predicted", "measured", "error", "tolerance", "seconds"], map(row, claims))
+
+
+def run_table(summary: Mapping[str, Any]) -> Table:
+    """Error amplitudes at the start and the end of one run."""
+    amplitudes = zip(summary["measured"][0], summary["predicted"][-1], summary["measured"][-1], strict=True)
+    rows = [[k, *map("{:.6g}".format, row)] for k, row in zip(summary["frequencies"], amplitudes, strict=True)]
+    return table([summary["activation"], "error at start", "predicted at end", "measured at end"], rows)
