@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: verify test test-all lint clean
+.PHONY: verify test test-all lint bench clean
 .DEFAULT_GOAL := verify
 
 verify: $(STAMP)  ## do the papers' claims hold?
@@ -21,6 +21,9 @@ test: lint  ## lint, doctests and tests
 
 test-all: lint  ## the slow tests too
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "slow or not slow"
+
+bench: $(STAMP)  ## speed, as ratios to a baseline in the same run
+	$(BIN)/python experiments/benchmarks/one_dimension.py
 
 # The stamp is younger than what decides on the packages, or they are installed again.
 $(STAMP): pyproject.toml constraints.txt
