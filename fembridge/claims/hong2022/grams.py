@@ -20,7 +20,7 @@ UNIT = (0.0, 1.0)
 SOURCE = "Hong, Siegel, Tan, Xu 2022 (arXiv 2208.04924)"
 EPS = float(np.finfo(float).eps)
 CONGRUENCE = (
-    "In units of the round-off of the products in CᵀAC, 8 ε max|C|² Σ a over the cells, a = h (mass) or "
+    "In units of the round-off of the products in CᵀAC, (8 + √N) ε max|C|² Σ a over the N cells, a = h (mass) or "
     "1/h (stiffness)."
 )
 ROUND_OFF = "Sums of fewer than 4,500 terms, each rounded by ε = 2.2e-16 of the largest entry."
@@ -41,13 +41,13 @@ def _relu_gram(setting: Setting, form: str, wrong_form: str, title: str) -> Evid
 
 
 def _round_off(features: Features, form: str) -> float:
-    """8 ε max|C|² Σ a over the cells: rounding of the products in CᵀAC, A of size a = h for the mass and 1/h for the
-    stiffness.
+    """(8 + √N) ε max|C|² Σ a over the N cells: the products in CᵀAC, A of size a = h (mass) or 1/h (stiffness), and
+    their sum.
     """
     basis = grams.feature_space(features)
     h = np.diff(basis.mesh.p[0])
     size = {"mass": h, "stiffness": 1 / h, "h1": h + 1 / h}[form]
-    return float(8 * EPS * np.abs(grams.coefficients(features, basis).data).max() ** 2 * size.sum())
+    return float((8 + np.sqrt(len(h))) * EPS * np.abs(grams.coefficients(features, basis).data).max() ** 2 * size.sum())
 
 
 def _rows_chart(title: str, predicted: Array, measured: Array) -> Chart:
