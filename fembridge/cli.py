@@ -180,7 +180,7 @@ def predict(
     if json:
         print(strict_json(answer))
     else:
-        rows = [[each, f"{step:.0f}" if step < float("inf") else "never"] for each, step in zip(k, steps, strict=True)]
+        rows = [[each, _spoken(step)] for each, step in zip(k, steps, strict=True)]
         table = terminal.table(["frequency", f"steps to {tolerance:g} of the start"], rows)
         terminal.show(table, terminal.stability(found.learning_rate, found.stability_limit, found.stable))
 
@@ -239,6 +239,12 @@ def info(json: Json = False) -> None:
 
 
 # ---- what was asked, as values ----
+
+
+def _spoken(step: float) -> str:
+    if step != step:  # nan
+        return "absent at the start"
+    return f"{step:.0f}" if step < float("inf") else "never"
 
 
 def _whole(option: str, text: str) -> int:

@@ -185,6 +185,11 @@ class Problem:
         elif self.loss != "mass" and self.target.slopes is None:
             raise ValueError(f'loss: "{self.loss}" needs a target without jumps, got "{self.target.name}"')
 
+    @property
+    def highest_product(self) -> int:
+        """The highest frequency in f(x) exp(−2πik(x−a)/(b−a)), which quadrature has to resolve."""
+        return max(self.frequencies) + self.target.bandlimit
+
 
 def sample(problem: Problem) -> tuple[Array, Array]:
     """Equispaced points and their weights 1/N: Σ w g(x) is the mean over the samples."""
@@ -196,14 +201,13 @@ def sample(problem: Problem) -> tuple[Array, Array]:
 def quadrature(problem: Problem, kinks: ArrayLike, degree: int) -> tuple[Array, Array]:
     """Points and weights of composite Gauss quadrature, Σ w g(x) = ∫ g, on the cells between kinks and breakpoints.
 
-    Exact for products of two polynomials of `degree` on each cell, and to round-off for their products with
-    the target and with the problem's frequencies (the number of points grows with the phase across a cell).
+    Exact for products of two polynomials of `degree` on each cell, and to round-off for their products with the
+    target and with the waves of the problem's frequencies (the number of points grows with the phase across a cell).
     """
     a, b = problem.domain
     nodes = np.concatenate([np.ravel(kinks), problem.target.breakpoints])
     nodes = np.unique(np.concatenate([[a, b], nodes[(nodes > a) & (nodes < b)]]))
-    highest = max(*problem.frequencies, problem.target.bandlimit)
-    half_phase = np.pi * highest * np.diff(nodes).max() / (b - a)
+    half_phase = np.pi * problem.highest_product * np.diff(nodes).max() / (b - a)
     # m points integrate e^{iaz} over [−1, 1] to about (e a/4m)^{2m}: the least m for which that is below round-off.
     waves = next(m for m in count(1) if (np.e * half_phase / (4 * m)) ** (2 * m) < 1e-17)
     return composite_gauss(nodes, waves + degree + 1)

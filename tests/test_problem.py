@@ -79,6 +79,15 @@ def test_quadrature_is_exact_for_products_with_the_target() -> None:
     assert abs(v @ (y * problem.target.values(y)) + 1 / (14 * np.pi)) > 1e-3
 
 
+@pytest.mark.parametrize("knots", [2, 3, 8])
+@pytest.mark.parametrize("k", [16, 64, 128])
+def test_quadrature_resolves_the_product_of_target_and_wave(knots: int, k: int) -> None:
+    problem = Problem(sines([k], [1.0]), (1, k), samples="exact")
+    x, w = quadrature(problem, np.arange(knots) / knots, degree=1)
+    amplitude = np.abs(2 * np.exp(-2j * np.pi * np.outer([1, k], x)) @ (w * problem.target.values(x)))
+    assert amplitude == pytest.approx([0, 1], abs=1e-13)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

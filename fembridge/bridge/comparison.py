@@ -18,7 +18,8 @@ from fembridge.networks.models import kinks
 from fembridge.networks.tangents import features as hidden_features
 from fembridge.networks.training import Optimizer, Trajectory, train
 from fembridge.problem import Array, Complex, Problem, quadrature, sample
-from fembridge.theory.prediction import Prediction, predict
+from fembridge.theory.features import Features
+from fembridge.theory.prediction import ABSENT, Prediction, predict
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +29,7 @@ class Comparison:
     error: (T, F), |predicted − measured| (as complex numbers: phase counts) over the larger of the amplitude at the
     start (of the largest one for a frequency that is absent there) and the predicted one; 0 where both have left the
     range of numbers, inf where only one has.
-    noise_floor: ε times the number of steps, as a part of the largest amplitude at the start.
+    noise_floor: what rounding may amount to, as a part of the size of the target; an estimate, see `noise_floor`.
     """
 
     prediction: Prediction
@@ -60,7 +61,7 @@ class Comparison:
 
     def judge(self, tolerance: float) -> Verdict:
         """pass where every amplitude is within tolerance; inconclusive where only noise is above it."""
-        start = starting_amplitudes(self.predicted)
+        start = starting_amplitudes(self.predicted, self.prediction.size)
         floor = self.noise_floor * start.max() / start
         return worst(judge(float(e), tolerance, float(f)) for e, f in zip(self.error.max(axis=0), floor, strict=True))
 
@@ -71,9 +72,8 @@ def log_steps(steps: int, count: int) -> NDArray[np.int64]:
     >>> log_steps(100, 5).tolist()
     [0, 1, 5, 22, 100]
     """
-    return np.unique(
-        np.concatenate([[0], np.round(np.geomspace(1, max(steps, 1), max(count - 1, 1))), [steps]])
-    ).astype(np.int64)
+    spaced = np.round(np.geomspace(1, max(steps, 1), max(count - 1, 1)))
+    return np.unique(np.concatenate([[0], spaced[spaced <= steps], [steps]])).astype(np.int64)
 
 
 def integration_points(problem: Problem, model: nn.Module) -> tuple[Array, Array]:
@@ -106,7 +106,7 @@ def compare(
     """
     at = log_steps(int(steps), record) if np.ndim(steps) == 0 else np.asarray(steps)
     features = features_of(model, problem.domain)
-    initial = layers(model)[2].weight.detach().cpu().double().numpy()[0]
+    initial = output_weights(model).copy()
     prediction = predict(features, problem, at, optimizer, learning_rate, momentum, initial)
     points, weights = integration_points(problem, model)
     trajectory = train(
@@ -122,26 +122,50 @@ def compare(
         device=device,
         dtype=dtype,
     )
-    error = relative_error(prediction.coefficients, trajectory.coefficients)
-    return Comparison(
-        prediction, trajectory, error, float(torch.finfo(dtype).eps) * max(int(at[-1]), 1), points, weights
-    )
+    error = relative_error(prediction.coefficients, trajectory.coefficients, prediction.size, dtype)
+    output = np.maximum(np.abs(initial), np.abs(output_weights(model)))
+    floor = noise_floor(features, points, output, int(at[-1]), dtype) / max(prediction.size, np.finfo(float).tiny)
+    return Comparison(prediction, trajectory, error, floor, points, weights)
 
 
-def relative_error(predicted: Complex, measured: Complex) -> Array:
+def output_weights(model: nn.Module) -> Array:
+    """The weights of the last layer, (n,)."""
+    return np.asarray(layers(model)[2].weight.detach().cpu().double().numpy()[0])
+
+
+def noise_floor(features: Features, points: Array, output: Array, steps: int, dtype: torch.dtype) -> float:
+    """ε max_x Σ_j |v_j| ((1 + √T)|φ_j(x)| + |φ_j'(x)| (|x| + |c_j/w_j|)): an estimate of what rounding amounts to.
+
+    T steps each round the output weights v by ε, in random directions, and w_j x + c_j is rounded before it enters the
+    activation. Steps that contract forget earlier roundings, so the truth is often far below it.
+    """
+    z = np.multiply.outer(points, features.weights) + features.biases
+    reach = np.abs(np.multiply.outer(points, features.weights)) + np.abs(features.biases)
+    sigma = features.activation
+    value = np.abs(sigma(z)) * (1 + np.sqrt(steps))
+    if sigma.degree:
+        value += np.abs(sigma.derivative()(z)) * reach
+    finite = np.where(np.isfinite(output), output, 0)
+    return float(torch.finfo(dtype).eps * (value @ finite).max())
+
+
+def relative_error(
+    predicted: Complex, measured: Complex, size: float = 0.0, dtype: torch.dtype = torch.float64
+) -> Array:
     """|predicted − measured| / max(|predicted(0)|, |predicted|), rows are steps; see `Comparison.error`."""
-    overflow = 1e90
+    overflow = torch.finfo(dtype).max ** 0.3  # a loss of its square is near the end of the range
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        scale = np.maximum(starting_amplitudes(predicted), np.abs(predicted))
+        scale = np.maximum(starting_amplitudes(predicted, size), np.abs(predicted))
         error = np.abs(predicted - measured) / scale
         gone = ~(np.abs(measured) < overflow) & ~(np.abs(predicted) < overflow)
     return np.where(gone, 0.0, np.where(np.isnan(error), np.inf, error))
 
 
-def starting_amplitudes(predicted: Complex) -> Array:
-    """|c_k(0)|; for a frequency that is absent at the start (below 1e-9 of the largest), the largest."""
+def starting_amplitudes(predicted: Complex, size: float = 0.0) -> Array:
+    """|c_k(0)|; for a frequency that is absent at the start, the size of the target or the largest |c_k(0)|."""
     start = np.abs(predicted[0])
-    return np.where(start > 1e-9 * start.max(), start, max(start.max(), np.finfo(float).tiny))
+    largest = max(size, start.max(), np.finfo(float).tiny)
+    return np.where(start > ABSENT * largest, start, largest)
 
 
 def measured_modes(comparison: Comparison, model: nn.Module) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,7 +70,7 @@ def expand(model: nn.Module, domain: Sequence[float] = (0.0, 1.0)) -> Expansion:
     >>> bool(np.allclose(u(x), net(torch.tensor(x)[:, None])[:, 0].detach(), rtol=0, atol=1e-14))
     True
     """
-    inner, _, outer = layers(model)
+    outer = layers(model)[2]
     neurons = features_of(model, domain)
     basis = grams.feature_space(neurons)
     matrix = grams.coefficients(neurons, basis)
@@ -77,7 +78,7 @@ def expand(model: nn.Module, domain: Sequence[float] = (0.0, 1.0)) -> Expansion:
     if outer.bias is not None:
         coefficients = coefficients + _numbers(outer.bias)[0] * _one(basis, neurons.domain)
     expansion = Expansion(basis, coefficients, matrix, neurons)
-    _check_against(model, expansion, inner.weight.dtype)
+    _check_against(model, expansion)
     return expansion
 
 
@@ -169,20 +170,19 @@ def _one(basis: Basis, domain: Interval) -> Array:
     return grams.coefficients(Features(constant, np.ones(1), np.zeros(1), domain), basis).toarray()[:, 0]
 
 
-def _check_against(model: nn.Module, expansion: Expansion, dtype: torch.dtype) -> None:
-    """Raise ValueError where the module does not compute what its layers, taken in order, compute."""
+def _check_against(model: nn.Module, expansion: Expansion) -> None:
+    """Raise ValueError where the module, in double precision, does not compute what its layers in order compute."""
     nodes = expansion.basis.mesh.p[0]
     x = (nodes[:-1] + nodes[1:]) / 2
     with torch.no_grad():
-        device = next(model.parameters()).device
-        measured = _numbers(model(torch.as_tensor(x, dtype=dtype, device=device)[:, None]))[:, 0]
+        measured = _numbers(deepcopy(model).double().cpu()(torch.as_tensor(x)[:, None]))[:, 0]
     scale = (
         float((np.abs(_numbers(layers(model)[2].weight)) @ np.abs(expansion.neurons(x).T)).max())
         + np.abs(measured).max()
     )
     # Rounding of w x + c by ε(|w x| + |c|) is the largest error on either side.
     reach = 1 + (np.abs(expansion.neurons.weights) * np.abs(nodes).max() + np.abs(expansion.neurons.biases)).max()
-    tolerance = 64 * torch.finfo(dtype).eps * len(expansion.neurons) * scale * reach
+    tolerance = 64 * np.finfo(float).eps * len(expansion.neurons) * scale * reach
     worst = float(np.abs(expansion(x) - measured).max())
     if not worst <= tolerance:
         raise ValueError(

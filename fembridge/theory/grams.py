@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.sparse import csr_array, issparse
+from scipy.sparse import csr_array, diags_array, issparse
 from scipy.sparse.linalg import LinearOperator
 from skfem import Basis, BilinearForm
 
@@ -62,19 +64,36 @@ def gram(features: Features, form: str | BilinearForm = "mass") -> Array | csr_a
     """G[i, j] = a(φ_i, φ_j) = (Cᵀ A C)[i, j] over the domain, A the assembled finite-element matrix of the form.
 
     ∫ over the domain: no factor ½, no mean. Sparse (CSR) for compactly supported activations, dense otherwise.
-    Exact up to round-off, not an approximation (Hong et al. 2022, arXiv 2208.04924).
+    Not an approximation (Hong et al. 2022, arXiv 2208.04924). "stiffness" is taken as the mass of the derivatives,
+    K = DᵀM'D, which is exact to round-off on any mesh; a scikit-fem form a(u, v) of derivatives loses ε/h to the
+    differences of nodal values, h the smallest cell.
+
+    Raises ValueError for an unknown form, or derivatives of an activation that jumps.
 
     >>> from fembridge.theory.features import grid, on_knots
     >>> G = gram(on_knots("relu", grid(2)))     # φ_0 = x, φ_1 = (x − ½)₊ on [0, 1]
     >>> np.allclose(G, [[1 / 3, 5 / 48], [5 / 48, 1 / 24]], rtol=0, atol=1e-15)
     True
     """
+    if form == "stiffness":
+        slopes, factor = derivatives(features)
+        scale = diags_array(factor)
+        return cast("Array | csr_array", scale @ gram(slopes) @ scale)
+    if form == "h1":
+        return cast("Array | csr_array", gram(features) + gram(features, "stiffness"))
     basis = feature_space(features)
     c, a = coefficients(features, basis), assemble(form, basis)
     if features.activation.compact:
         return csr_array(c.T @ a @ c)
     dense = c.toarray()
     return np.asarray(dense.T @ (a @ dense))
+
+
+def derivatives(features: Features) -> tuple[Features, Array]:
+    """φ_j' = w_j σ'(w_j x + c_j): the features of σ', and the factors w_j. Raises ValueError where σ jumps."""
+    if features.activation.degree == 0:
+        raise ValueError(f'form: "{features.activation.name}" jumps, so its derivative is not square integrable')
+    return replace(features, activation=features.activation.derivative()), features.weights
 
 
 def relu_to_nodal(knots: ArrayLike, end: float) -> LinearOperator:

@@ -18,9 +18,13 @@ def interval_nodes(domain: Interval, *points: ArrayLike) -> Array:
     inside = np.concatenate([np.ravel(np.asarray(p, dtype=float)) for p in points]) if points else np.empty(0)
     nodes = np.unique(np.concatenate([[a, b], inside[(inside > a) & (inside < b)]]))
     tolerance = node_tolerance(domain)
-    # Measured from the neighbour on the left, and from b, so that both ends of the domain stay.
-    keep = np.concatenate([[True], np.diff(nodes) > tolerance]) & (nodes < b - tolerance)
-    return np.append(nodes[keep], b)
+    if (np.diff(nodes) > tolerance).all():
+        return nodes
+    kept = [a]  # each measured from the last that was kept, and from b: both ends of the domain stay
+    for node in nodes[nodes < b - tolerance]:
+        if node > kept[-1] + tolerance:
+            kept.append(node)
+    return np.array([*kept, b])
 
 
 def node_tolerance(domain: Interval) -> float:

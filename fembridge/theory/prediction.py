@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import LinAlgError, cholesky, eigh, solve_triangular, svd
+from scipy.linalg import cholesky, solve_triangular, svd
 from skfem import Basis, LinearForm
 
 from fembridge.problem import Array, Complex, Problem, sample
 from fembridge.theory.features import Features
-from fembridge.theory.grams import coefficients, feature_space
+from fembridge.theory.grams import coefficients, derivatives, feature_space
 from fembridge.theory.modes import fourier, fourier_functionals
 from fembridge.theory.rates import check_optimizer, contraction, stability_limit
 from fembridge.theory.spaces import assemble
+
+ABSENT = 1e-9  # an amplitude that is this part of the target's size, or less, is round-off
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,76 +26,58 @@ class LeastSquares:
     """A problem in the output weights: L(a) = ½‖J a − y‖² + const, and how it is read at frequencies.
 
     JᵀJ is the Gram matrix (∫, or the mean over samples), Jᵀy the load. coefficients(t) = `read` @ a_t − `target`,
-    shape (F,).
+    shape (F,). size: √2 times the root mean square of f, the amplitude of a sine of that size.
     """
 
     factor: Array
     y: Array
     read: Complex
     target: Complex
+    size: float
 
 
 def least_squares(features: Features, problem: Problem) -> LeastSquares:
     """J, y and the Fourier functionals of a problem, from sampled features or from assembled finite-element matrices.
 
-    samples: J = Φ/√N, y = f/√N. exact: with the finite-element matrix A = BᵀB of the loss and the load g_i = a(f, ψ_i),
-    J = B C and y = B⁻ᵀ g, so that JᵀJ = CᵀAC.
+    samples: J = Φ/√N, y = f/√N. exact: with the Cholesky factor of the mass matrix M = RᵀR and the load g_i = ∫ f ψ_i,
+    J = R C and y = R⁻ᵀ g, so that JᵀJ = CᵀMC; for "stiffness" the same with φ' and f', for "h1" both, stacked.
     """
     if features.domain != problem.domain:
         raise ValueError(f"domain: the features live on {features.domain}, the problem on {problem.domain}")
+    f, frequencies, (a, b) = problem.target.values, problem.frequencies, problem.domain
     if problem.samples != "exact":
         x, _ = sample(problem)
-        phi, f = features(x), problem.target.values(x)
-        read = fourier(x, problem.frequencies, problem.domain) / len(x)
-        return LeastSquares(phi / np.sqrt(len(x)), f / np.sqrt(len(x)), read @ phi, read @ f)
-    coarse = feature_space(features, problem.target.breakpoints)
-    highest = max(*problem.frequencies, problem.target.bandlimit)
-    phase = 2 * np.pi * highest * np.diff(coarse.mesh.p[0]).max() / (problem.domain[1] - problem.domain[0])
-    basis = feature_space(
-        features, problem.target.breakpoints, intorder=2 * features.activation.degree + 24 + int(phase)
-    )
+        phi, size = features(x), np.sqrt(2 * np.mean(f(x) ** 2))
+        read = fourier(x, frequencies, (a, b)) / len(x)
+        return LeastSquares(phi / np.sqrt(len(x)), f(x) / np.sqrt(len(x)), read @ phi, read @ f(x), size)
+    basis = _fine_space(features, problem)
     c = coefficients(features, basis).toarray()
-    root, y = _square_root(assemble(problem.loss, coarse).toarray(), _load(basis, problem))
-    read = fourier_functionals(basis, problem.frequencies, problem.domain)
-    return LeastSquares(root @ c, y, read @ c, _target_coefficients(basis, problem))
-
-
-def _load(basis: Basis, problem: Problem) -> Array:
-    """g_i = ∫ f ψ_i, ∫ f' ψ_i', or their sum."""
-    f, slopes = problem.target.values, problem.target.slopes
-
-    def at(g, x: Array) -> Array:  # type: ignore[no-untyped-def]
-        return np.asarray(g(x.ravel())).reshape(x.shape)
-
-    load = np.zeros(basis.N)
-    if problem.loss in ("mass", "h1"):
-        load += LinearForm(lambda v, w: at(f, w.x[0]) * v).assemble(basis)
+    parts = [_projection(basis, c, f)] if problem.loss in ("mass", "h1") else []
     if problem.loss in ("stiffness", "h1"):
-        load += LinearForm(lambda v, w: at(slopes, w.x[0]) * v.grad[0]).assemble(basis)
-    return load
+        slopes, factor = derivatives(features)
+        broken = _fine_space(slopes, problem)
+        parts.append(_projection(broken, coefficients(slopes, broken).toarray() * factor, problem.target.slopes))
+    x, w = basis.global_coordinates()[0].ravel(), basis.dx.ravel() / (b - a)
+    read = fourier_functionals(basis, frequencies, (a, b)) @ c
+    target = fourier(x, frequencies, (a, b)) @ (w * f(x))
+    factor, y = (np.concatenate(both) for both in zip(*parts, strict=True))
+    return LeastSquares(factor, y, read, target, np.sqrt(2 * w @ f(x) ** 2))
 
 
-def _target_coefficients(basis: Basis, problem: Problem) -> Complex:
-    """2/(b−a) ∫ f exp(−2πik(x−a)/(b−a)) by the quadrature of the basis."""
-    x, w = basis.global_coordinates().value[0].ravel(), basis.dx.ravel()
-    a, b = problem.domain
-    return np.asarray(fourier(x, problem.frequencies, problem.domain) @ (w * problem.target.values(x)) / (b - a))
+def _fine_space(features: Features, problem: Problem) -> Basis:
+    """The feature space on a mesh cut at the target's breakpoints too, with quadrature for the waves of the problem."""
+    nodes = feature_space(features, problem.target.breakpoints).mesh.p[0]
+    phase = 2 * np.pi * problem.highest_product * np.diff(nodes).max() / (problem.domain[1] - problem.domain[0])
+    intorder = 2 * features.activation.degree + 24 + int(1.5 * phase)
+    return feature_space(features, problem.target.breakpoints, intorder)
 
 
-def _square_root(matrix: Array, load: Array) -> tuple[Array, Array]:
-    """B with BᵀB = A, and B⁻ᵀ g: Cholesky where A is positive definite, else its eigenvectors (a null mode is never
-    learned).
-    """
-    try:
-        upper = cholesky(matrix)
-        if np.diag(upper).min() < 1e-6 * np.diag(upper).max():
-            raise LinAlgError
-        return upper, solve_triangular(upper, load, trans="T")
-    except LinAlgError:
-        values, vectors = eigh(matrix)
-        keep = values > len(values) * np.finfo(float).eps * values[-1]
-        root = np.sqrt(values[keep])
-        return root[:, None] * vectors[:, keep].T, vectors[:, keep].T @ load / root
+def _projection(basis: Basis, c: Array, f: Callable[[Array], Array] | None) -> tuple[Array, Array]:
+    """R C and R⁻ᵀ g of the L²-projection of f onto the span of the columns of C."""
+    assert f is not None, "a problem with this loss has a target with slopes"
+    load = LinearForm(lambda v, w: np.reshape(f(np.ravel(w.x[0])), w.x[0].shape) * v).assemble(basis)
+    upper = cholesky(assemble("mass", basis).toarray())
+    return upper @ c, solve_triangular(upper, load, trans="T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +89,7 @@ class Prediction:
     modes: (T, r), α_i(t) = <e_t, v_i> for the orthonormal eigenfunctions v_i = Σ_j eigenfunctions[j, i] φ_j (inner
     product of the loss).
     eigenvalues: (r,) of the Gram matrix, descending. stability_limit: largest stable learning rate.
+    size: √2 times the root mean square of the target.
     """
 
     steps: NDArray[np.integer]
@@ -114,6 +100,7 @@ class Prediction:
     eigenfunctions: Array
     learning_rate: float
     stability_limit: float
+    size: float
 
     @property
     def stable(self) -> bool:
@@ -131,8 +118,8 @@ def predict(
 ) -> Prediction:
     """Training of the output weights by an optimizer of `contraction`, at the given steps at once.
 
-    With J = U Σ Vᵀ and r_0 = J a_0 − y: the modes are α(t) = p(σ², t) Uᵀr_0, the weights a_t = a_0 − V Σ⁻¹(1 − p(σ²,
-    t)) Uᵀr_0.
+    With J = U Σ Vᵀ and r_0 = J a_0 − y: the modes are α(t) = p(σ², t) Uᵀr_0, the weights
+    a_t = a_0 − V Σ⁻¹(1 − p(σ², t)) Uᵀr_0.
     Eigenmodes are not Fourier modes near a boundary, so the error is always projected, never equated (Hong et al.
     2022, arXiv 2208.04924).
     learning_rate "auto" is 1/λ_max. initial: output weights a_0, zeros where nothing is said.
@@ -140,12 +127,9 @@ def predict(
     Raises ValueError for a learning rate that is not positive, and as `contraction`.
     """
     system = least_squares(features, problem)
-    modes = _eigenmodes(system, np.zeros(len(features)) if initial is None else np.asarray(initial, dtype=float))
+    modes = _eigenmodes(system, initial)
     check_optimizer(optimizer, momentum)
-    eta = 1 / float(modes.eigenvalues[0]) if learning_rate == "auto" else float(learning_rate)
-    if not (np.isfinite(eta) and eta > 0):
-        raise ValueError(f'learning_rate: expected "auto" or a positive number, got {learning_rate}')
-    t = np.asarray(steps, dtype=np.int64)
+    eta, t = _learning_rate(modes, learning_rate), np.asarray(steps, dtype=np.int64)
     p = contraction(modes.eigenvalues, t, optimizer, eta, momentum)
     with np.errstate(over="ignore", invalid="ignore"):
         return Prediction(
@@ -157,6 +141,7 @@ def predict(
             eigenfunctions=modes.eigenfunctions,
             learning_rate=eta,
             stability_limit=stability_limit(float(modes.eigenvalues[0]), optimizer, momentum),
+            size=system.size,
         )
 
 
@@ -171,9 +156,12 @@ class _Eigenmodes:
     start: Complex
 
 
-def _eigenmodes(system: LeastSquares, initial: Array) -> _Eigenmodes:
+def _eigenmodes(system: LeastSquares, initial: ArrayLike | None) -> _Eigenmodes:
     left, sigma, right = svd(system.factor, full_matrices=False)
     keep = sigma > sigma[0] * np.finfo(float).eps * max(system.factor.shape)
+    if not keep.any():
+        raise ValueError("features: all of them vanish on the domain, so nothing can be learned")
+    initial = np.zeros(system.factor.shape[1]) if initial is None else np.asarray(initial, dtype=float)
     eigenfunctions = right[keep].T / sigma[keep]
     amplitudes = left[:, keep].T @ (system.factor @ initial - system.y)
     return _Eigenmodes(
@@ -183,6 +171,14 @@ def _eigenmodes(system: LeastSquares, initial: Array) -> _Eigenmodes:
         weight=(system.read @ eigenfunctions) * amplitudes,
         start=system.read @ initial - system.target,
     )
+
+
+def _learning_rate(modes: _Eigenmodes, wanted: float | Literal["auto"]) -> float:
+    """1/λ_max for "auto". Raises ValueError for a learning rate that is not positive."""
+    eta = 1 / float(modes.eigenvalues[0]) if wanted == "auto" else float(wanted)
+    if not (np.isfinite(eta) and eta > 0):
+        raise ValueError(f'learning_rate: expected "auto" or a positive number, got {wanted}')
+    return eta
 
 
 def steps_to_tolerance(
@@ -195,22 +191,21 @@ def steps_to_tolerance(
     initial: ArrayLike | None = None,
     longest: float = 1e12,
 ) -> Array:
-    """For each frequency the first step at which the error's amplitude is at most `tolerance` times its start.
+    """For each frequency the step at which the error's amplitude falls to `tolerance` times its start.
 
-    Looked for on steps 0, 1, 2, … that grow by 2 %, then by bisection; an amplitude that dips below and rises again
-    between two of those is passed over. inf where the span of the features, an unstable learning rate or `longest`
-    keep it from it.
+    Looked for on steps 0, 1, 2, … that grow by 2 %, then by bisection: the first such step where the amplitude does not
+    oscillate; with momentum it may dip below between two of those and rise again, which is passed over. inf where the
+    span of the features, an unstable learning rate or `longest` keep it from it; nan for a frequency that is absent at
+    the start.
 
     Raises ValueError unless 0 < tolerance < 1, and as `predict`.
     """
     if not 0 < tolerance < 1:
         raise ValueError(f"tolerance: expected a number between 0 and 1, got {tolerance:g}")
-    # One SVD serves every step that is asked for.
-    modes = _eigenmodes(
-        least_squares(features, problem),
-        np.zeros(len(features)) if initial is None else np.asarray(initial, dtype=float),
-    )
-    eta = predict(features, problem, [0], optimizer, learning_rate, momentum, initial).learning_rate
+    check_optimizer(optimizer, momentum)
+    system = least_squares(features, problem)
+    modes = _eigenmodes(system, initial)
+    eta = _learning_rate(modes, learning_rate)
 
     def amplitudes(t: NDArray[np.int64]) -> Array:
         with np.errstate(over="ignore", invalid="ignore"):
@@ -230,4 +225,4 @@ def steps_to_tolerance(
             middle = (low + high) // 2
             low, high = (low, middle) if amplitudes(np.array([middle]))[0, k] <= goal[k] else (middle, high)
         result[k] = high
-    return result
+    return np.where(np.abs(modes.start) > ABSENT * max(system.size, np.abs(modes.start).max()), result, np.nan)

@@ -33,7 +33,8 @@ def contraction(
     check_optimizer(optimizer, momentum)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         if optimizer == "gd":
-            return np.asarray((1 - x) ** t)
+            slow = np.abs(x) < 0.5  # keeps the digits of a small ηλ over many steps
+            return np.where(slow, np.exp(t * np.log1p(-np.where(slow, x, 0))), (1 - x) ** t)
         if optimizer == "flow":
             return np.exp(-x * t)
         if optimizer == "heavy-ball":
@@ -52,7 +53,7 @@ def _power_sums(spread: Array, x: Array, t: NDArray[np.integer]) -> Array:
     log(1 − u), which keeps the digits of a root next to 1 over millions of steps.
     """
     root = np.sqrt((spread**2 - 4 * x).astype(complex))
-    logs = np.stack([np.log1p(-2 * x / (spread + root)), np.log(1 - (spread + root) / 2)])
+    logs = np.stack([_log1p(-2 * x / (spread + root)), _log1p(-(spread + root) / 2)])
     logs = np.where(np.isfinite(logs), logs, -1e3)  # a root 0
     order = np.argsort(-logs.real, axis=0)
     larger, smaller = np.take_along_axis(logs, order, axis=0)
@@ -61,12 +62,22 @@ def _power_sums(spread: Array, x: Array, t: NDArray[np.integer]) -> Array:
     return np.asarray(np.where(t <= 0, 0, np.exp(np.maximum(t - 1, 0) * larger) * ratio).real)
 
 
+def _log1p(z: NDArray[np.complex128]) -> NDArray[np.complex128]:
+    """log(1 + z) of complex z, with the digits of a small z."""
+    small = np.abs(z) < 0.5
+    safe = np.where(small, z, 0)
+    accurate = np.log1p(safe.real * (2 + safe.real) + safe.imag**2) / 2 + 1j * np.arctan2(safe.imag, 1 + safe.real)
+    return np.where(small, accurate, np.log(1 + z))
+
+
 def check_optimizer(optimizer: str, momentum: float) -> None:
-    """Raise ValueError for an optimizer without closed form, or a momentum outside [0, 1)."""
+    """Raise ValueError for an optimizer without closed form, or a momentum outside [0, 1) or where there is none."""
     if optimizer not in OPTIMIZERS:
         raise ValueError(f'optimizer: expected one of {", ".join(OPTIMIZERS)}, got "{optimizer}"')
     if not 0 <= momentum < 1:
         raise ValueError(f"momentum: expected 0 ≤ momentum < 1, got {momentum:g}")
+    if momentum and optimizer in ("gd", "flow"):
+        raise ValueError(f'momentum: expected 0 for "{optimizer}", got {momentum:g}')
 
 
 def stability_limit(largest: float, optimizer: str, momentum: float = 0.0) -> float:

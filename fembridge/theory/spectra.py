@@ -53,12 +53,24 @@ def spectrum(features: Features, form: str = "mass") -> Spectrum:
     >>> bool(abs(s.eigenvalues[0] / 100 * 1.8751040687**4 - 1) < 4 / 100)     # → n β₁⁻⁴, the cantilever beam
     True
     """
-    if features.activation.name == "relu" and (features.weights > 0).all() and form in ("mass", "stiffness"):
-        return two_sided(*relu_factors(features, form))
+    if _right_facing_relu(features) and form in ("mass", "stiffness"):
+        # Kinks −c/w with w ≠ 1 are rounded, and so is the distance of two neighbours, by up to 6 ε |b|.
+        knots, exact = -features.biases / features.weights, bool((features.weights == 1).all())
+        gap = np.diff(np.sort(np.append(knots, features.domain[1]))).min()
+        rounding = 0.0 if exact else 6 * EPS * float(np.abs(features.domain).max() / gap)
+        return two_sided(*relu_factors(features, form), rounding)
     matrix, reach = gram(features, form), float(np.abs(features.weights).max() * np.abs(features.domain).max())
     if issparse(matrix) and len(features) > 200:
         return banded(csr_array(matrix), reach)
     return dense_symmetric(dense(matrix), reach)
+
+
+def _right_facing_relu(features: Features) -> bool:
+    """Whether these are ReLUs with distinct kinks inside [a, b), all of them active to the right."""
+    if features.activation.name != "relu" or (features.weights <= 0).any():
+        return False
+    knots, (a, b) = np.sort(-features.biases / features.weights), features.domain
+    return bool(knots[0] >= a and knots[-1] < b and (np.diff(knots) > 0).all())
 
 
 def dense_symmetric(matrix: Array, reach: float = 0.0) -> Spectrum:
@@ -114,24 +126,25 @@ def _diagonals(matrix: csr_array) -> Array:
 
 
 def _absolute(values: Array, bound: float, method: str) -> Spectrum:
-    with np.errstate(divide="ignore"):
-        return Spectrum(values, bound / np.abs(values), method, float(bound))
+    with np.errstate(over="ignore"):
+        return Spectrum(values, bound / np.maximum(np.abs(values), np.finfo(float).tiny), method, float(bound))
 
 
-def two_sided(factor: Array, inverse: Array) -> Spectrum:
+def two_sided(factor: Array, inverse: Array, rounding: float = 0.0) -> Spectrum:
     """Eigenvalues of G = JᵀJ from J and from J⁻¹: squared singular values of the first, inverse squared ones of the
     second.
 
     An SVD errs by √n ε σ_max in every singular value, so J resolves the large ones and J⁻¹ the small ones; whichever
-    has the smaller bound is taken: relative error 2√n ε min(σ_1/σ_k, σ_k/σ_n) + 8ε, at worst 2√n ε κ(G)^{1/4}.
-    (κ(G)^{1/4} is n for ReLU on a uniform grid.) J and J⁻¹ must have entries of high relative accuracy.
+    has the smaller bound is taken: relative error 2√n ε (8 + min(σ_1/σ_k, σ_k/σ_n)), at worst about 2√n ε κ(G)^{1/4}.
+    (κ(G)^{1/4} is n for ReLU on a uniform grid.) J and J⁻¹ must have entries of high relative accuracy; `rounding` is
+    added where theirs is less.
     """
     large = svdvals(factor, overwrite_a=True)
     small = 1 / svdvals(inverse, overwrite_a=True)[::-1]
     from_large = large[0] / large
     from_small = small / small[-1]
     sigma = np.where(from_large <= from_small, large, small)
-    error = 2 * np.sqrt(len(sigma)) * EPS * np.minimum(from_large, from_small) + 8 * EPS
+    error = 2 * np.sqrt(len(sigma)) * EPS * (8 + np.minimum(from_large, from_small)) + rounding
     order = np.argsort(sigma)[::-1]
     return Spectrum(sigma[order] ** 2, error[order], "two-sided SVD of the finite-element factors", 0.0)
 
@@ -143,13 +156,12 @@ def relu_factors(features: Features, form: str = "mass") -> tuple[Array, Array]:
     checkerboard of signs, so the differences E S add, and all entries are right to a few ε.
     stiffness: K = Sᵀ diag(h) S, so J = diag(√h) S C diag(w), a lower triangle of ones scaled.
 
-    Raises MemoryError where two n × n matrices do not fit into half of this machine's memory.
+    The kinks must be distinct and inside [a, b). Raises MemoryError where two n × n matrices and their copies do not
+    fit into half of this machine's memory.
     """
     order = np.argsort(-features.biases / features.weights, kind="stable")
     weights = features.weights[order]
     knots, end = (-features.biases / features.weights)[order], features.domain[1]
-    if knots[0] < features.domain[0] or knots[-1] >= end or (np.diff(knots) == 0).any():
-        raise ValueError(f"knots: expected distinct breakpoints inside [{features.domain[0]:g}, {end:g})")
     n = len(knots)
     require_memory(4 * 8 * n**2, f"the two-sided spectrum of {n} knots")
     nodes = np.append(knots, end)
@@ -194,7 +206,7 @@ class LaplaceModes:
 def laplace_modes(basis: Basis, count: int) -> LaplaceModes:
     """The `count` lowest modes of the pencil (K, M), natural (Neumann) ends: on [0, 1] cosines, ω_k → kπ.
 
-    Shift-invert Lanczos about −1/|Ω|², where K + M/|Ω|² is positive definite.
+    Shift-invert Lanczos about a negative number of the size of −1/|Ω|², where the pencil is positive definite.
 
     >>> modes = laplace_modes(space(interval_mesh(np.linspace(0, 1, 201)), 1), 3)
     >>> np.round(modes.frequencies / np.pi, 3)

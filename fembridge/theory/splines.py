@@ -8,10 +8,10 @@ from math import comb, factorial
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import PPoly
 
-from fembridge.problem import Array, composite_gauss
+from fembridge.problem import Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,15 +96,15 @@ def leaky_relu(slope: float = 0.01) -> Spline:
 def spline(knots: ArrayLike, coefficients: ArrayLike, degree: int, name: str = "spline") -> Spline:
     """Σ_i c_i B_i, B_i the B-splines of `degree` on `knots` (scipy's `BSpline` convention), zero outside the knots.
 
-    Raises ValueError unless the knots are finite and strictly increasing and there are len(knots) − degree − 1 finite
-    coefficients.
+    Raises ValueError unless the degree is 0 to 5, the knots are finite and strictly increasing, and there are
+    len(knots) − degree − 1 finite coefficients.
 
     >>> spline([0, 1, 2], [1.0], 1)([0.5, 1.0, 2.5])
     array([0.5, 1. , 0. ])
     """
     t, c = np.asarray(knots, dtype=float), np.asarray(coefficients, dtype=float)
-    if degree < 0 or int(degree) != degree:
-        raise ValueError(f"activation: expected a degree of 0 or more, got {degree}")
+    if degree not in range(6):  # beyond 5, FITPACK's limit, scipy's conversion to polynomials is not safe
+        raise ValueError(f"activation: expected a degree from 0 to 5, got {degree}")
     if t.ndim != 1 or len(t) < 2 or not np.isfinite(t).all() or (np.diff(t) <= 0).any():
         raise ValueError(
             f"activation: expected at least two finite, strictly increasing knots, got {np.ravel(t)[:8].tolist()}"
@@ -180,17 +180,32 @@ def fourier_power(sigma: Spline, omega: ArrayLike) -> Array:
     array([1.])
     """
     omega = np.asarray(omega, dtype=float)
-    # The jumps cancel like (ω·width)^(degree+1) for small ω, where Gauss quadrature of a compact σ is exact to
-    # round-off.
-    small = np.abs(omega) * (sigma.knots[-1] - sigma.knots[0]) < 2 if sigma.compact else np.zeros(omega.shape, bool)
-    transform = np.empty(omega.shape, dtype=complex)
-    z, w = composite_gauss(sigma.knots, sigma.degree + 12)
-    transform[small] = np.exp(-1j * np.multiply.outer(omega[small], z)) @ (w * sigma(z))
-    large = omega[~small]
     with np.errstate(divide="ignore", invalid="ignore"):
-        powers = (1j * large[:, None]) ** -np.arange(1.0, sigma.degree + 2)
-        transform[~small] = ((np.exp(-1j * np.multiply.outer(large, sigma.knots)) @ sigma.jumps()) * powers).sum(axis=1)
-    return np.abs(transform) ** 2
+        waves = np.exp(-1j * np.multiply.outer(omega, sigma.knots))
+        jumps = waves[..., None] * sigma.jumps() / (1j * omega[..., None, None]) ** np.arange(1.0, sigma.degree + 2)
+        transform = jumps.sum(axis=(-2, -1))
+        if sigma.compact:
+            # For small ω the jumps cancel, for large ω the integrals over cells do: whichever has the smaller terms.
+            h = np.diff(sigma.knots)
+            powers = np.arange(1, sigma.degree + 2)
+            moments = _wave_moments(np.multiply.outer(omega, h), sigma.degree)
+            cells = waves[..., :-1, None] * sigma.pieces[1:-1] * h[:, None] ** powers * moments
+            better = np.abs(cells).sum(axis=(-2, -1)) < np.nan_to_num(np.abs(jumps).sum(axis=(-2, -1)), nan=np.inf)
+            transform = np.where(better, cells.sum(axis=(-2, -1)), transform)
+    return np.asarray(np.abs(transform) ** 2)
+
+
+def _wave_moments(x: Array, degree: int) -> NDArray[np.complex128]:
+    """∫₀¹ s^r e^{−ixs} ds for r = 0 … degree, in a new last axis: a series for |x| < 2, else by parts."""
+    small, safe = np.abs(x) < 2, np.where(np.abs(x) < 2, x, 0)
+    k = np.arange(30)
+    terms = (-1j * safe[..., None]) ** k / np.array([float(factorial(i)) for i in k])
+    wave, by_parts = np.exp(-1j * x), [np.zeros(x.shape, dtype=complex)]
+    large = np.where(small, 1, x)
+    for r in range(degree + 1):
+        by_parts.append(((r == 0) - wave + r * by_parts[-1]) / (1j * large))
+    series = [(terms / (r + k + 1)).sum(axis=-1) for r in range(degree + 1)]
+    return np.stack([np.where(small, s, p) for s, p in zip(series, by_parts[1:], strict=True)], axis=-1)
 
 
 def autocorrelation(sigma: Spline) -> Array:
@@ -203,41 +218,53 @@ def autocorrelation(sigma: Spline) -> Array:
     """
     if not sigma.compact:
         raise ValueError(f"autocorrelation: {sigma.name} does not have compact support")
-    lags = np.arange(int(np.floor(sigma.knots[-1] - sigma.knots[0])) + 1)
+    r = np.arange(sigma.degree + 1)
 
     def product(lag: int) -> float:
-        z, w = composite_gauss(np.unique(np.concatenate([sigma.knots, sigma.knots + lag])), sigma.degree + 1)
-        return float(w @ (sigma(z) * sigma(z - lag)))
+        nodes = np.unique(np.concatenate([sigma.knots, sigma.knots + lag]))
+        left, right = _taylor(sigma, nodes, 0), _taylor(sigma, nodes, lag)
+        powers = np.add.outer(r, r) + 1
+        return float(np.einsum("cr,cs,crs->", left, right, np.diff(nodes)[:, None, None] ** powers / powers))
 
-    return np.array([product(int(lag)) for lag in lags])
+    return np.array([product(lag) for lag in range(int(np.floor(sigma.knots[-1] - sigma.knots[0])) + 1)])
 
 
 def shift_symbol(sigma: Spline, theta: ArrayLike) -> Array:
     """s(θ) = Σ_m |σ̂(θ + 2πm)|²: the symbol of the Gram of the integer shifts σ(· − j).
 
     Features σ(x/h − j) have the Toeplitz Gram with symbol h·s(θ). For compact σ, s(θ) = Σ_k g(k) e^{−ikθ}
-    with the autocorrelation g; otherwise the (degree+1)-st difference of σ is compact and
-    s = s_Δ/(2 sin(θ/2))^{2(degree+1)}, infinite at θ = 0. Hat: (2 + cos θ)/3.
+    with the autocorrelation g; otherwise a difference of σ of order q is compact, q − 1 the degree of its ends, and
+    s = s_Δ/(2 sin(θ/2))^{2q}, infinite at θ = 0. Hat: (2 + cos θ)/3.
 
     >>> shift_symbol(hat(), [0.0, np.pi]) * 3
     array([3., 1.])
     """
     theta = np.asarray(theta, dtype=float)
-    order = 0 if sigma.compact else sigma.degree + 1
+    ends = np.abs(sigma.pieces[[0, -1]]).max(axis=0)
+    order = int(np.max(np.flatnonzero(ends), initial=-1)) + 1
     g = autocorrelation(_difference(sigma, order) if order else sigma)
     numerator = np.cos(np.multiply.outer(theta, np.arange(len(g)))) @ np.concatenate([g[:1], 2 * g[1:]])
-    with np.errstate(divide="ignore"):
-        return np.asarray(numerator / (2 * np.sin(theta / 2)) ** (2 * order))
+    if not order:
+        return np.asarray(numerator)
+    sine = 2 * np.sin(theta / 2)
+    return np.where(sine == 0, np.inf, numerator / np.where(sine == 0, 1, sine) ** (2 * order))
 
 
 def _difference(sigma: Spline, order: int) -> Spline:
-    """Δ^order σ = Σ_j (−1)^j C(order, j) σ(· − j), which kills the polynomial ends of σ."""
-    shifts = np.arange(order + 1)
-    signs = np.array([(-1) ** j * comb(order, j) for j in shifts], dtype=float)
-    knots = np.unique(np.add.outer(sigma.knots, shifts))
-    derivatives, taylor = sigma, []
-    for r in range(sigma.degree + 1):
-        taylor.append(derivatives(np.subtract.outer(knots[:-1], shifts)) @ signs / factorial(r))
-        derivatives = derivatives.derivative()
+    """Δ^order σ = Σ_j (−1)^j C(order, j) σ(· − j), which kills polynomial ends of degree order − 1."""
+    knots = np.unique(np.add.outer(sigma.knots, np.arange(order + 1)))
+    pieces = sum((-1) ** j * comb(order, j) * _taylor(sigma, knots, j) for j in range(order + 1))
     zero = np.zeros((1, sigma.degree + 1))
-    return Spline(f"Δ{sigma.name}", knots, np.concatenate([zero, np.stack(taylor, axis=1), zero]))
+    return Spline(f"Δ{sigma.name}", knots, np.concatenate([zero, pieces, zero]))
+
+
+def _taylor(sigma: Spline, nodes: Array, shift: float) -> Array:
+    """σ(z − shift) on each cell between nodes, as powers of z − (left node): shape (cells, degree+1).
+
+    A cell's piece is found at its middle: its ends may fall on either side of a knot by rounding.
+    """
+    left, middle = nodes[:-1] - shift, (nodes[:-1] + nodes[1:]) / 2 - shift
+    piece = np.searchsorted(sigma.knots, middle, side="right")
+    offset, c = left - sigma.origins[piece], sigma.pieces[piece]
+    powers = range(sigma.degree + 1)
+    return np.stack([sum(c[:, s] * comb(s, r) * offset ** (s - r) for s in powers[r:]) for r in powers], axis=1)

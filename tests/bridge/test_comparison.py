@@ -65,6 +65,21 @@ def test_divergence_agrees() -> None:
     assert comparison.judge(1e-6) == "pass"
 
 
+@pytest.mark.parametrize("optimizer", ["gd", "heavy-ball"])
+def test_divergence_in_single_precision_is_not_a_failure(optimizer: str) -> None:
+    beta = 0.9 if optimizer == "heavy-ball" else 0.0
+    options = {"optimizer": optimizer, "momentum": beta, "dtype": torch.float32}
+    limit = compare(octaves(), on_knots("hat", grid(32), UNIT), steps=1, **options).prediction.stability_limit
+    found = compare(octaves(), on_knots("hat", grid(32), UNIT), steps=3000, learning_rate=1.1 * limit, **options)
+    assert found.trajectory.diverged is not None and found.judge(1e-4) != "fail"
+
+
+def test_frequencies_that_are_all_absent() -> None:
+    problem = Problem(sines([3], [1.0]), (1, 2))
+    found = compare(problem, on_knots("hat", grid(64), UNIT), steps=100)
+    assert found.max_error < 1e-12 and found.judge(1e-9) == "pass"
+
+
 def test_only_one_side_diverges() -> None:
     calm, wild = np.ones((2, 1), complex), np.array([[1.0], [np.nan]], complex)
     assert np.isinf(relative_error(calm, wild)).any() and np.isinf(relative_error(wild, calm)).any()
@@ -93,7 +108,7 @@ def test_modes() -> None:
 def test_log_steps() -> None:
     steps = log_steps(1000, 40)
     assert steps[0] == 0 and steps[-1] == 1000 and (np.diff(steps) > 0).all() and 25 < len(steps) <= 41
-    assert log_steps(0, 10).tolist() == [0, 1] or log_steps(0, 10).tolist() == [0]
+    assert log_steps(0, 10).tolist() == [0]
 
 
 def test_two_runs_are_the_same() -> None:

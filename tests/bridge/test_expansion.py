@@ -99,6 +99,22 @@ def test_single_precision_networks() -> None:
     assert np.abs(u(x) - measured).max() < 1e-4
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_wide_network_is_accepted_and_its_double_is_not(dtype: torch.dtype) -> None:
+    class Scaled(nn.Module):
+        def __init__(self, factor: float) -> None:
+            super().__init__()
+            self.layers, self.factor = random_network(nn.ReLU(), 2000).to(dtype), factor
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.factor * self.layers(x)
+
+    expand(Scaled(1.0), DOMAIN)
+    for factor in (0.0, -1.0, 1.001, 2.0):
+        with pytest.raises(ValueError, match="does not equal its layers in order"):
+            expand(Scaled(factor), DOMAIN)
+
+
 def test_without_inner_bias() -> None:
     model = nn.Sequential(nn.Linear(1, 4, bias=False), nn.ReLU(), nn.Linear(4, 1)).double()
     assert expand(model, DOMAIN).basis.mesh.p[0].tolist() == [-1.5, 0.0, 2.0]

@@ -13,7 +13,7 @@ def pencil(knots: np.ndarray, end: float, digits: int = 60) -> tuple[list, list]
     share eigenvalues.
     """
     mp.dps = digits
-    nodes = [mpf(float(x)) for x in (*knots, end)]
+    nodes = [x if isinstance(x, mpf) else mpf(float(x)) for x in (*knots, end)]
     h = [right - left for left, right in pairwise(nodes)]
     n = len(h)
     following = [*h[1:], mpf(0)]
@@ -50,7 +50,7 @@ def count_above(bands: tuple[list, list], value: mpf) -> int:
     return positive
 
 
-def worst_relative_error(
+def wrong_eigenvalues(
     knots: np.ndarray, end: float, eigenvalues: np.ndarray, tolerance: float, indices: np.ndarray
 ) -> list[int]:
     """Those of the indices at which the k-th eigenvalue (descending) is not within a relative `tolerance` of the exact

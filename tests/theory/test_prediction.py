@@ -143,3 +143,36 @@ def test_other_bad_requests() -> None:
         steps_to_tolerance(on_knots("hat", grid(8)), Problem(SINES, OCTAVES), 1.5)
     with pytest.raises(ValueError, match="the features live on"):
         predict(on_knots("hat", grid(8), (0.0, 0.999)), Problem(SINES, OCTAVES), [0])
+
+
+@pytest.mark.parametrize("knots", [2, 3, 8])
+def test_frequencies_far_above_the_mesh(knots: int) -> None:
+    for k in (16, 64, 128):
+        problem = Problem(sines([k], [1.0]), (1, k), samples="exact")
+        start = np.abs(predict(on_knots("hat", grid(knots)), problem, [0]).coefficients[0])
+        assert start == pytest.approx([0, 1], abs=1e-13)
+
+
+@pytest.mark.parametrize("loss", ["mass", "stiffness", "h1"])
+def test_kinks_that_nearly_coincide(loss: str) -> None:
+    """A twin neuron at distance 1e-13 doubles a feature's weight in the Gram matrix, and does nothing else."""
+    knots, problem = grid(12), Problem(SINES, OCTAVES, loss=loss, samples="exact")  # type: ignore[arg-type]
+    relu = on_knots("relu", knots)
+    weights = np.append(relu.weights, 1.0)
+    found, limit = (
+        predict(Features(relu.activation, weights, -np.append(knots, twin), (0.0, 1.0)), problem, [100])
+        for twin in (knots[5] + 1e-13, knots[5])
+    )
+    assert np.abs(found.coefficients - limit.coefficients).max() < 1e-9
+
+
+def test_a_frequency_that_is_absent_has_no_steps() -> None:
+    problem = Problem(sines([3], [1.0]), (1, 3))
+    steps = steps_to_tolerance(on_knots("hat", grid(32)), problem, 0.1)
+    assert np.isnan(steps[0]) and steps[1] >= 1
+
+
+def test_features_that_vanish() -> None:
+    dead = Features(on_knots("relu", grid(2)).activation, np.ones(3), -np.full(3, 2.0), (0.0, 1.0))
+    with pytest.raises(ValueError, match="all of them vanish on the domain"):
+        predict(dead, Problem(SINES, OCTAVES), [0])

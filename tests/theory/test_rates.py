@@ -44,6 +44,17 @@ def test_stability_limit_is_sharp(optimizer: str, beta: float) -> None:
     assert abs(below[0, 0]) < 1e-3 < 1e3 < abs(above[0, 0])
 
 
+@pytest.mark.parametrize(("optimizer", "beta"), METHODS)
+def test_millions_of_steps_of_slow_modes(optimizer: str, beta: float) -> None:
+    """e^{−T x/(1−β)} to first order in x: the digits of a small ηλ are kept."""
+    for t in (10**6, 10**9):
+        x = 1.0 / t
+        exact = np.exp(-1 / (1 - beta))
+        found = contraction([x], [t], optimizer, 1.0, beta)[0, 0]
+        # The next order: x t·x/(1−β)³ in the exponent, x/(1−β)² in the amplitude.
+        assert found == pytest.approx(exact, rel=4 * x / (1 - beta) ** 3 + 1e-12)
+
+
 def test_limits_of_contraction() -> None:
     for optimizer in ("gd", "flow", "heavy-ball", "nesterov"):
         beta = 0.9 if optimizer in ("heavy-ball", "nesterov") else 0.0

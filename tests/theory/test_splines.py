@@ -9,6 +9,7 @@ from scipy.interpolate import BSpline
 
 from fembridge.theory.splines import (
     ACTIVATIONS,
+    Spline,
     autocorrelation,
     bspline,
     fourier_power,
@@ -106,7 +107,8 @@ def test_fourier_transform_of_a_users_spline_by_quadrature() -> None:
 
 @pytest.mark.parametrize("degree", range(4))
 def test_autocorrelation_of_b_splines(degree: int) -> None:
-    expected = bspline(2 * degree + 1)(degree + 1.0 + np.arange(degree + 2))
+    element = BSpline.basis_element(np.arange(2 * degree + 3.0), extrapolate=False)
+    expected = np.nan_to_num(element(degree + 1.0 + np.arange(degree + 2)))
     assert np.abs(autocorrelation(bspline(degree)) - expected).max() < 1e-15
     with pytest.raises(ValueError, match="relu does not have compact support"):
         autocorrelation(named("relu"))
@@ -120,6 +122,31 @@ def test_symbol_is_the_lattice_sum(name: str) -> None:
     # The tail left out is ∫ ω^−2 dω/2π or smaller: 2/(2π)² / 20,000 for jumps, nothing for the others.
     tolerance = 2e-5 if sigma.degree == 0 else 1e-11
     assert np.abs(shift_symbol(sigma, theta) / direct - 1).max() < tolerance
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_symbols_with_knots_anywhere(seed: int) -> None:
+    """Hardtanh and a shifted ReLU², whose shifted knots round to either side of themselves."""
+    rng, theta = np.random.default_rng(seed), np.array([0.3, 1.0, 3.0])
+    low, high = np.sort(rng.uniform(-1, 1, 2))
+    hardtanh = Spline("hardtanh", np.array([low, high]), np.array([[low, 0.0], [low, 1.0], [high, 0.0]]))
+    squared = Spline("relu2", np.array([low]), np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 1.0]]))
+    lattice = theta[:, None] + 2 * np.pi * np.arange(-20_000, 20_001)
+    for sigma in (hardtanh, squared):
+        direct = fourier_power(sigma, lattice.ravel()).reshape(lattice.shape).sum(axis=1)
+        # Hardtanh's tail: 4 ω⁻⁴ beyond 40,000 π.
+        assert np.abs(shift_symbol(sigma, theta) / direct - 1).max() < 1e-10
+        assert shift_symbol(sigma, [0.0]) == np.inf
+
+
+def test_fourier_transform_on_very_uneven_knots() -> None:
+    sigma = spline([0, 1e-3, 1.1e-3, 2, 3], [1.0], 3)
+    z, w = np.polynomial.legendre.leggauss(60)
+    for omega in (0.5, 3.0, 20.0):
+        h = np.diff(sigma.knots)[:, None] / 2
+        x = sigma.knots[:-1, None] + h * (1 + z)
+        exact = abs((h * w * sigma(x) * np.exp(-1j * omega * x)).sum()) ** 2
+        assert fourier_power(sigma, [omega])[0] == pytest.approx(exact, rel=1e-10)
 
 
 def test_symbols_in_closed_form() -> None:
@@ -138,7 +165,7 @@ def test_symbols_in_closed_form() -> None:
         (([0, np.nan, 1], [1.0], 1), "strictly increasing knots"),
         (([0, 1, 2], [1.0, 2.0], 1), "expected 1 finite coefficients for 3 knots of degree 1"),
         (([0, 1, 2], [np.inf], 1), "finite coefficients"),
-        (([0, 1, 2], [1.0], -1), "degree of 0 or more"),
+        (([0, 1, 2], [1.0], -1), "degree from 0 to 5"),
         (([0], [], 0), "at least two"),
     ],
 )
