@@ -16,7 +16,7 @@ from fembridge.bridge.verdict import Verdict, judge, worst
 from fembridge.networks.activations import degree
 from fembridge.networks.models import kinks
 from fembridge.networks.tangents import features as hidden_features
-from fembridge.networks.training import Optimizer, Trajectory, train
+from fembridge.networks.training import LOSS_LIMIT, Optimizer, Trajectory, train
 from fembridge.problem import Array, Complex, Problem, quadrature, sample
 from fembridge.theory.features import Features
 from fembridge.theory.prediction import ABSENT, Prediction, predict
@@ -60,7 +60,12 @@ class Comparison:
         return float(self.error.max())
 
     def judge(self, tolerance: float) -> Verdict:
-        """pass where every amplitude is within tolerance; inconclusive where only noise is above it."""
+        """pass where every amplitude is within tolerance; inconclusive where only noise is above it.
+
+        Raises ValueError unless the tolerance is positive.
+        """
+        if not tolerance > 0:
+            raise ValueError(f"tolerance: expected a positive number, got {tolerance:g}")
         start = starting_amplitudes(self.predicted, self.prediction.size)
         floor = self.noise_floor * start.max() / start
         return worst(judge(float(e), tolerance, float(f)) for e, f in zip(self.error.max(axis=0), floor, strict=True))
@@ -106,6 +111,7 @@ def compare(
     """
     at = log_steps(int(steps), record) if np.ndim(steps) == 0 else np.asarray(steps)
     features = features_of(model, problem.domain)
+    _check_trained(model)
     initial = output_weights(model).copy()
     prediction = predict(features, problem, at, optimizer, learning_rate, momentum, initial)
     points, weights = integration_points(problem, model)
@@ -122,10 +128,24 @@ def compare(
         device=device,
         dtype=dtype,
     )
-    error = relative_error(prediction.coefficients, trajectory.coefficients, prediction.size, dtype)
+    error = relative_error(
+        prediction.coefficients, trajectory.coefficients, prediction.size, not prediction.stable, dtype
+    )
     output = np.maximum(np.abs(initial), np.abs(output_weights(model)))
     floor = noise_floor(features, points, output, int(at[-1]), dtype) / max(prediction.size, np.finfo(float).tiny)
     return Comparison(prediction, trajectory, error, floor, points, weights)
+
+
+def _check_trained(model: nn.Module) -> None:
+    """Raise ValueError unless the output weights, and nothing else, are trained."""
+    output = layers(model)[2]
+    bias: torch.Tensor | None = output.bias
+    trained = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+    if bias is not None or len(trained) != 1 or not output.weight.requires_grad:
+        raise ValueError(
+            "compare: expected a network without output bias whose output weights alone are trained, got one "
+            f"{'with' if bias is not None else 'without'} output bias that trains {', '.join(trained) or 'nothing'}"
+        )
 
 
 def output_weights(model: nn.Module) -> Array:
@@ -150,14 +170,23 @@ def noise_floor(features: Features, points: Array, output: Array, steps: int, dt
 
 
 def relative_error(
-    predicted: Complex, measured: Complex, size: float = 0.0, dtype: torch.dtype = torch.float64
+    predicted: Complex,
+    measured: Complex,
+    size: float = 0.0,
+    diverges: bool = False,
+    dtype: torch.dtype = torch.float64,
 ) -> Array:
-    """|predicted − measured| / max(|predicted(0)|, |predicted|), rows are steps; see `Comparison.error`."""
-    overflow = torch.finfo(dtype).max ** 0.3  # a loss of its square is near the end of the range
+    """|predicted − measured| / max(|predicted(0)|, |predicted|), rows are steps; see `Comparison.error`.
+
+    Rows that were not measured because the loss left the range of `dtype` agree with a prediction that `diverges` and
+    is that large too.
+    """
+    overflow = min(LOSS_LIMIT, torch.finfo(dtype).max) ** 0.4
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         scale = np.maximum(starting_amplitudes(predicted, size), np.abs(predicted))
         error = np.abs(predicted - measured) / scale
-        gone = ~(np.abs(measured) < overflow) & ~(np.abs(predicted) < overflow)
+        huge = ~(np.abs(predicted).max(axis=1, keepdims=True) < overflow)
+        gone = ~np.isfinite(measured) & huge & diverges
     return np.where(gone, 0.0, np.where(np.isnan(error), np.inf, error))
 
 

@@ -63,7 +63,8 @@ class Claim:
     identity: |predicted − measured| ≤ tolerance · scale, everywhere.
     order: the exponent of measured/predicted against x, with its 99 % confidence interval, lies within ±tolerance of
     0; and,
-        where a cap is given, |measured/predicted − 1| ≤ cap at the largest x.
+        where a cap is given, |measured/predicted − 1| ≤ cap at the largest x. The error is the larger of the two, in
+        units of their limits, times the tolerance.
     bound: measured ≤ predicted everywhere, and it is attained to within tolerance.
     known: the paper's claim is known not to hold; a verdict that changes is what counts.
     """
@@ -124,10 +125,9 @@ def _order(claim: Claim, evidence: Evidence, predicted: NDArray[Any]) -> tuple[f
     worst = int(np.argmax([abs(slope) + half for slope, half in fits]))
     error = abs(fits[worst][0]) + fits[worst][1]
     expected = fitted_exponent(x, law[:, worst])[0]
-    verdict = judge(error, claim.tolerance)
-    if claim.cap is not None and not np.abs(measured[-1] / law[-1] - 1).max() <= claim.cap:
-        verdict = "fail"
-    return expected, expected + fits[worst][0], error, verdict
+    if claim.cap is not None:  # in the same units: cap and tolerance are reached together
+        error = max(error, float(np.abs(measured[-1] / law[-1] - 1).max()) / claim.cap * claim.tolerance)
+    return expected, expected + fits[worst][0], error, judge(error, claim.tolerance)
 
 
 def _bound(claim: Claim, evidence: Evidence, predicted: NDArray[Any]) -> tuple[float, float, float, Verdict]:

@@ -19,7 +19,7 @@ from fembridge.problem import Array, Problem
 
 Optimizer = Literal["gd", "heavy-ball", "nesterov"]
 Progress = Callable[[Iterable[int]], Iterable[int]]
-LOSS_LIMIT = 1e200
+LOSS_LIMIT = 1e280
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class Trajectory:
 
     steps: (T,). residuals: (T, N), r = u − f at the points. loss: (T,), in the problem's form, with its ½.
     coefficients: (T, F), c_k = 2 Σ_q ŵ_q r_q exp(−2πi k (x_q−a)/(b−a)), ŵ = w/Σw: r = A sin(2πk·) has |c_k| = |A|.
-    diverged: the step at which the loss was no longer finite or above 1e200; rows from there on are NaN. None where
+    diverged: the step at which the loss was no longer finite or above 1e280; rows from there on are NaN. None where
     it stayed finite.
     """
 

@@ -27,7 +27,9 @@ class Features:
     domain: Interval
 
     def __post_init__(self) -> None:
-        check_domain(self.domain)
+        object.__setattr__(self, "domain", check_domain(self.domain))
+        for name in ("weights", "biases"):
+            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=float))
         w, c = self.weights, self.biases
         if w.ndim != 1 or w.shape != c.shape or not len(w):
             raise ValueError(
@@ -55,8 +57,8 @@ def grid(n: int, domain: Sequence[float] = (0.0, 1.0)) -> Array:
     array([0.  , 0.25, 0.5 , 0.75])
     """
     a, b = check_domain(domain)
-    if n < 2:
-        raise ValueError(f"knots: expected at least 2, got {n}")
+    if not isinstance(n, int | np.integer) or n < 2:
+        raise ValueError(f"knots: expected a whole number of at least 2, got {n}")
     return a + (b - a) * np.arange(n) / n
 
 

@@ -18,13 +18,19 @@ from fembridge.theory.meshes import interval_mesh, interval_nodes, node_toleranc
 from fembridge.theory.spaces import assemble, collocation, space
 
 
-def feature_space(features: Features, points: ArrayLike = (), intorder: int | None = None) -> Basis:
+def feature_space(features: Features, points: ArrayLike = (), intorder: int | None = None, panels: int = 1) -> Basis:
     """The space P_p, p the degree of the activation, on the domain cut at every breakpoint (and at further points).
 
-    It contains every feature exactly.
+    It contains every feature exactly. intorder and panels as in `space`.
+
+    Raises ValueError for a neuron so narrow that its own breakpoints are one node.
     """
-    nodes = interval_nodes(features.domain, breakpoints(features), points)
-    return space(interval_mesh(nodes), features.activation.degree, intorder)
+    kinks = breakpoints(features)
+    gaps = np.diff(features.activation.knots, prepend=-np.inf).min() / np.abs(features.weights)
+    if (gaps <= node_tolerance(features.domain)).any():
+        raise ValueError(f"features: neuron {int(np.argmin(gaps))} is narrower than round-off on this domain")
+    nodes = interval_nodes(features.domain, kinks, points)
+    return space(interval_mesh(nodes), features.activation.degree, intorder, panels)
 
 
 def coefficients(features: Features, basis: Basis) -> csr_array:
@@ -60,13 +66,14 @@ def coefficients(features: Features, basis: Basis) -> csr_array:
     return csr_array((local[mine], (dofs[mine], columns[mine])), shape=(basis.N, len(features)))
 
 
-def gram(features: Features, form: str | BilinearForm = "mass") -> Array | csr_array:
+def gram(features: Features, form: str | BilinearForm = "mass", intorder: int | None = None) -> Array | csr_array:
     """G[i, j] = a(φ_i, φ_j) = (Cᵀ A C)[i, j] over the domain, A the assembled finite-element matrix of the form.
 
     ∫ over the domain: no factor ½, no mean. Sparse (CSR) for compactly supported activations, dense otherwise.
     Not an approximation (Hong et al. 2022, arXiv 2208.04924). "stiffness" is taken as the mass of the derivatives,
     K = DᵀM'D, which is exact to round-off on any mesh; a scikit-fem form a(u, v) of derivatives loses ε/h to the
-    differences of nodal values, h the smallest cell.
+    differences of nodal values, h the smallest cell. A form with coefficients is integrated on each cell to the
+    polynomial degree `intorder` (2p + 8 where nothing is said, p the degree of the activation).
 
     Raises ValueError for an unknown form, or derivatives of an activation that jumps.
 
@@ -81,7 +88,9 @@ def gram(features: Features, form: str | BilinearForm = "mass") -> Array | csr_a
         return cast("Array | csr_array", scale @ gram(slopes) @ scale)
     if form == "h1":
         return cast("Array | csr_array", gram(features) + gram(features, "stiffness"))
-    basis = feature_space(features)
+    if intorder is None:
+        intorder = 2 * features.activation.degree + (0 if isinstance(form, str) else 8)
+    basis = feature_space(features, intorder=intorder)
     c, a = coefficients(features, basis), assemble(form, basis)
     if features.activation.compact:
         return csr_array(c.T @ a @ c)

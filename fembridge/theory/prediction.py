@@ -14,6 +14,7 @@ from skfem import Basis, LinearForm
 from fembridge.problem import Array, Complex, Problem, sample
 from fembridge.theory.features import Features
 from fembridge.theory.grams import coefficients, derivatives, feature_space
+from fembridge.theory.memory import require_memory
 from fembridge.theory.modes import fourier, fourier_functionals
 from fembridge.theory.rates import check_optimizer, contraction, stability_limit
 from fembridge.theory.spaces import assemble
@@ -44,6 +45,9 @@ def least_squares(features: Features, problem: Problem) -> LeastSquares:
     """
     if features.domain != problem.domain:
         raise ValueError(f"domain: the features live on {features.domain}, the problem on {problem.domain}")
+    n = len(features)
+    rows = int(problem.samples) if problem.samples != "exact" else n * (features.activation.degree + 1)
+    require_memory(6 * 8 * n * max(rows, n), f"the prediction for {n} neurons")
     f, frequencies, (a, b) = problem.target.values, problem.frequencies, problem.domain
     if problem.samples != "exact":
         x, _ = sample(problem)
@@ -67,9 +71,9 @@ def least_squares(features: Features, problem: Problem) -> LeastSquares:
 def _fine_space(features: Features, problem: Problem) -> Basis:
     """The feature space on a mesh cut at the target's breakpoints too, with quadrature for the waves of the problem."""
     nodes = feature_space(features, problem.target.breakpoints).mesh.p[0]
-    phase = 2 * np.pi * problem.highest_product * np.diff(nodes).max() / (problem.domain[1] - problem.domain[0])
-    intorder = 2 * features.activation.degree + 24 + int(1.5 * phase)
-    return feature_space(features, problem.target.breakpoints, intorder)
+    waves = problem.highest_product * np.diff(nodes).max() / (problem.domain[1] - problem.domain[0])
+    # 16 points and more for one period: (e π/(4·16))³² = 1e-28 of a wave is left.
+    return feature_space(features, problem.target.breakpoints, 2 * features.activation.degree + 30, int(np.ceil(waves)))
 
 
 def _projection(basis: Basis, c: Array, f: Callable[[Array], Array] | None) -> tuple[Array, Array]:
@@ -124,12 +128,16 @@ def predict(
     2022, arXiv 2208.04924).
     learning_rate "auto" is 1/λ_max. initial: output weights a_0, zeros where nothing is said.
 
-    Raises ValueError for a learning rate that is not positive, and as `contraction`.
+    Raises ValueError for steps that are no row of whole numbers from 0 on, a learning rate that is not positive,
+    initial weights that are not n finite numbers, and as `contraction`; MemoryError where the problem does not fit.
     """
+    t = np.asarray(steps)
+    if t.ndim != 1 or not np.issubdtype(t.dtype, np.integer) or (t < 0).any():
+        raise ValueError(f"steps: expected one row of whole numbers from 0 on, got {steps!r}")
+    check_optimizer(optimizer, momentum)
     system = least_squares(features, problem)
     modes = _eigenmodes(system, initial)
-    check_optimizer(optimizer, momentum)
-    eta, t = _learning_rate(modes, learning_rate), np.asarray(steps, dtype=np.int64)
+    eta = _learning_rate(modes, learning_rate)
     p = contraction(modes.eigenvalues, t, optimizer, eta, momentum)
     with np.errstate(over="ignore", invalid="ignore"):
         return Prediction(
@@ -161,7 +169,10 @@ def _eigenmodes(system: LeastSquares, initial: ArrayLike | None) -> _Eigenmodes:
     keep = sigma > sigma[0] * np.finfo(float).eps * max(system.factor.shape)
     if not keep.any():
         raise ValueError("features: all of them vanish on the domain, so nothing can be learned")
-    initial = np.zeros(system.factor.shape[1]) if initial is None else np.asarray(initial, dtype=float)
+    n = system.factor.shape[1]
+    initial = np.zeros(n) if initial is None else np.asarray(initial, dtype=float)
+    if initial.shape != (n,) or not np.isfinite(initial).all():
+        raise ValueError(f"initial: expected {n} finite output weights, got an array of shape {initial.shape}")
     eigenfunctions = right[keep].T / sigma[keep]
     amplitudes = left[:, keep].T @ (system.factor @ initial - system.y)
     return _Eigenmodes(

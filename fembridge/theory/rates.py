@@ -87,6 +87,8 @@ def stability_limit(largest: float, optimizer: str, momentum: float = 0.0) -> fl
     Gradient flow has none. Where one root of the quadratic leaves the unit circle at z = −1.
     """
     check_optimizer(optimizer, momentum)
+    if not largest > 0:
+        raise ValueError(f"stability_limit: expected a positive largest eigenvalue, got {largest:g}")
     limits = {
         "gd": 2.0,
         "flow": np.inf,

@@ -12,7 +12,8 @@ from skfem import Basis
 
 from fembridge.problem import Array
 from fembridge.theory.features import Features
-from fembridge.theory.grams import dense, gram, nodal_to_relu, relu_to_nodal
+from fembridge.theory.grams import dense, derivatives, gram, nodal_to_relu, relu_to_nodal
+from fembridge.theory.memory import require_memory
 from fembridge.theory.meshes import interval_mesh
 from fembridge.theory.spaces import assemble, space
 
@@ -59,10 +60,26 @@ def spectrum(features: Features, form: str = "mass") -> Spectrum:
         gap = np.diff(np.sort(np.append(knots, features.domain[1]))).min()
         rounding = 0.0 if exact else 6 * EPS * float(np.abs(features.domain).max() / gap)
         return two_sided(*relu_factors(features, form), rounding)
-    matrix, reach = gram(features, form), float(np.abs(features.weights).max() * np.abs(features.domain).max())
+    if not features.activation.compact:
+        require_memory(4 * 8 * len(features) ** 2, f"the dense Gram of {len(features)} features")
+    matrix, reach = gram(features, form), _reach(features if form == "mass" else derivatives(features)[0])
     if issparse(matrix) and len(features) > 200:
         return banded(csr_array(matrix), reach)
     return dense_symmetric(dense(matrix), reach)
+
+
+def _reach(features: Features) -> float:
+    """max |σ'(z)| (|w x| + |c|) over max |σ(z)|, z = w x + c: how many ε the rounding of z is in the features.
+
+    Looked for at the ends of the domain and at the activation's knots. For σ of degree 0 a jump moves by that much.
+    """
+    sigma, (a, b) = features.activation, features.domain
+    ends = np.outer(features.weights, [a, b]) + features.biases[:, None]
+    inside = (sigma.knots >= ends.min(axis=1)[:, None]) & (sigma.knots <= ends.max(axis=1)[:, None])
+    z = np.concatenate([ends.ravel(), np.broadcast_to(sigma.knots, inside.shape)[inside]])
+    rounded = np.abs(features.weights).max() * np.abs(features.domain).max() + np.abs(features.biases).max()
+    slope = np.abs(sigma.derivative()(z)).max() if sigma.degree else 1.0
+    return float(rounded * slope / max(np.abs(sigma(z)).max(), np.finfo(float).tiny))
 
 
 def _right_facing_relu(features: Features) -> bool:
@@ -177,17 +194,6 @@ def relu_factors(features: Features, form: str = "mass") -> tuple[Array, Array]:
     upper = np.stack([np.append(0, lower[1][:-1]), lower[0]])
     inverse = nodal_to_relu(knots, end) @ solve_banded((0, 1), upper, np.eye(n))
     return factor * weights, inverse / weights[:, None]
-
-
-def require_memory(needed: int, what: str) -> None:
-    """Raise MemoryError where `needed` bytes are more than half of this machine's memory."""
-    import os
-
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > total / 2:
-        raise MemoryError(
-            f"{what} needs {needed / 2**30:.1f} GiB, more than half of this machine's {total / 2**30:.1f} GiB"
-        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -82,9 +82,29 @@ def test_frequencies_that_are_all_absent() -> None:
 
 def test_only_one_side_diverges() -> None:
     calm, wild = np.ones((2, 1), complex), np.array([[1.0], [np.nan]], complex)
-    assert np.isinf(relative_error(calm, wild)).any() and np.isinf(relative_error(wild, calm)).any()
     huge = np.array([[1.0], [1e200]], complex)
-    assert relative_error(huge, wild).max() == 0
+    assert np.isinf(relative_error(calm, wild, diverges=True)).any()
+    assert np.isinf(relative_error(wild, calm, diverges=True)).any()
+    assert relative_error(huge, wild, diverges=True).max() == 0
+    # Numbers that were measured count, however large; a stable prediction explains no number that is missing.
+    assert relative_error(huge, 2 * huge, diverges=True).max() == 1
+    assert np.isinf(relative_error(huge, wild, diverges=False)).any()
+
+
+def test_networks_that_the_theory_does_not_describe() -> None:
+    everything = torch.nn.Sequential(torch.nn.Linear(1, 8), torch.nn.ReLU(), torch.nn.Linear(8, 1)).double()
+    with pytest.raises(ValueError, match=r"with output bias that trains 0\.weight, 0\.bias, 2\.weight, 2\.bias"):
+        compare(octaves(), everything, steps=1)
+    frozen = on_knots("hat", grid(8), UNIT).requires_grad_(False)
+    with pytest.raises(ValueError, match="without output bias that trains nothing"):
+        compare(octaves(), frozen, steps=1)
+
+
+def test_a_tolerance_is_positive() -> None:
+    comparison = compare(octaves(), on_knots("hat", grid(8), UNIT), steps=1)
+    for tolerance in (0.0, -1.0, float("nan")):
+        with pytest.raises(ValueError, match="expected a positive number"):
+            comparison.judge(tolerance)
 
 
 def test_single_precision_is_inconclusive_rather_than_wrong() -> None:

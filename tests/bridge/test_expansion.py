@@ -115,6 +115,12 @@ def test_a_wide_network_is_accepted_and_its_double_is_not(dtype: torch.dtype) ->
             expand(Scaled(factor), DOMAIN)
 
 
+def test_a_steep_spline_is_accepted() -> None:
+    for k in (1e-3, 1e-6):
+        for seed in range(10):
+            expand(random_network(SplineActivation([0.0, k, 2.0], [1.0], 1), 3, seed=seed), DOMAIN)
+
+
 def test_without_inner_bias() -> None:
     model = nn.Sequential(nn.Linear(1, 4, bias=False), nn.ReLU(), nn.Linear(4, 1)).double()
     assert expand(model, DOMAIN).basis.mesh.p[0].tolist() == [-1.5, 0.0, 2.0]
@@ -149,6 +155,9 @@ def test_back_from_a_network() -> None:
         (nn.Sequential(nn.Linear(1, 4), nn.ReLU(), nn.Linear(4, 2)), "expected a shallow network"),
         (nn.Sequential(nn.Linear(1, 4), nn.ReLU(), nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 1)), "shallow"),
         (nn.Linear(1, 1), "expected a shallow network"),
+        (nn.Sequential(nn.Linear(1, 3), nn.ReLU(), nn.Linear(4, 1)), "expected a shallow network"),
+        (nn.Sequential(nn.Linear(1, 3), nn.ReLU(), nn.Linear(3, 1)).to(torch.complex64), "finite real numbers"),
+        (None, "expected a torch.nn.Module, got NoneType"),
     ],
 )
 def test_refusals(model: nn.Module, message: str) -> None:
@@ -162,6 +171,12 @@ def test_other_refusals() -> None:
         model[0].weight[3] = 0
     with pytest.raises(ValueError, match="inner weight of neuron 3 is zero"):
         expand(model, DOMAIN)
+    with torch.no_grad():
+        model[0].weight[3], model[2].weight[0, 0] = 1, float("nan")
+    with pytest.raises(ValueError, match=r"finite real numbers in 2\.weight"):
+        expand(model, DOMAIN)
+    with torch.no_grad():
+        model[2].weight[0, 0], model[0].weight[3] = 1, 1e30
     with pytest.raises(ValueError, match="finite ends a < b"):
         expand(random_network(nn.ReLU()), (1.0, 0.0))
     with pytest.raises(ValueError, match=r"expected points inside \[-1.5, 2\]"):

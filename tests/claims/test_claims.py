@@ -48,7 +48,7 @@ def test_claims_are_complete() -> None:
         ("theory.prediction.contraction", "hong2022.gd-modes-relu"),
         ("theory.rates._power_sums", "hong2022.heavy-ball-hat"),
         ("theory.rates._power_sums", "hong2022.nesterov-relu"),
-        ("theory.prediction._load", "hong2022.terrain-hat"),
+        ("theory.prediction.coefficients", "hong2022.terrain-hat"),
     ],
 )
 def test_a_formula_off_by_one_percent_is_caught(formula: str, caught_by: str, monkeypatch: pytest.MonkeyPatch) -> None:

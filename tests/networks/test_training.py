@@ -188,13 +188,13 @@ def test_runs_are_bitwise_alike_and_leave_the_generators_alone():
 
 @pytest.mark.parametrize("eta_lambda", [2.5, 10.0])
 def test_divergence_is_found_at_the_predicted_step(eta_lambda):
-    """One neuron u = vx: L_t − L* = (1 − ηλ)^{2t} (L_0 − L*), so the step at which L passes 1e200 is known."""
+    """One neuron u = vx: L_t − L* = (1 − ηλ)^{2t} (L_0 − L*), so the step at which L passes 1e280 is known."""
     problem = Problem(TARGET, (1,), samples=32)
     x, w = sample(problem)
     curvature, y = (w * x**2).sum(), TARGET.values(x)
     best = (w * x * y).sum() / curvature
     excess = curvature * best**2 / 2
-    expected = int(np.ceil(np.log(1e200 / excess) / (2 * np.log(eta_lambda - 1))))
+    expected = int(np.ceil(np.log(1e280 / excess) / (2 * np.log(eta_lambda - 1))))
     record = np.array([0, 5, expected - 1, expected, expected + 1, 5000])
     model = shallow(nn.ReLU(), [1.0], [0.0])
     out = train(model, problem, points=x, weights=w, learning_rate=eta_lambda / curvature, record=record)

@@ -68,6 +68,19 @@ def test_a_users_bilinear_form() -> None:
     assert np.abs(gram(features, weighted) - exact).max() < 1e-14
 
 
+def test_a_form_that_oscillates_needs_its_order() -> None:
+    @BilinearForm
+    def waves(u, v, w):  # type: ignore[no-untyped-def]
+        return np.cos(50 * w.x[0]) * u * v
+
+    features = on_knots("relu", grid(8))
+    x, w = composite_gauss(np.linspace(0, 1, 65), 12)
+    phi = features(x)
+    exact = phi.T @ ((w * np.cos(50 * x))[:, None] * phi)
+    assert np.abs(gram(features, waves, intorder=30) - exact).max() < 1e-14
+    assert np.abs(gram(features, waves, intorder=2) - exact).max() > 1e-4
+
+
 def test_hat_gram_is_the_mass_matrix() -> None:
     n = 10
     mass = assemble("mass", space(interval_mesh(np.linspace(0, 1, n + 1)), 1)).toarray()[1:, 1:]
@@ -133,7 +146,7 @@ def test_bad_features() -> None:
         on_knots("relu", [0.1, 0.2], (1.0, 0.0))
     with pytest.raises(ValueError, match="weight_scale: expected a positive number"):
         on_knots("relu", [0.1, 0.2], weight_scale=0.0)
-    with pytest.raises(ValueError, match="expected at least 2, got 1"):
+    with pytest.raises(ValueError, match="whole number of at least 2, got 1"):
         grid(1)
     with pytest.raises(ValueError, match='expected one of mass, stiffness, h1, got "l2"'):
         gram(on_knots("relu", [0.1, 0.2]), "l2")

@@ -139,6 +139,16 @@ def test_bad_requests(arguments: dict, message: str) -> None:
 
 
 def test_other_bad_requests() -> None:
+    for steps in ([0.5], [-1], 3):
+        with pytest.raises(ValueError, match="one row of whole numbers from 0 on"):
+            predict(on_knots("hat", grid(8)), Problem(SINES, OCTAVES), steps)
+    for initial in (np.zeros(7), np.full(8, np.nan)):
+        with pytest.raises(ValueError, match="expected 8 finite output weights"):
+            predict(on_knots("hat", grid(8)), Problem(SINES, OCTAVES), [0], initial=initial)
+    with pytest.raises(ValueError, match=r'expected 0 for "gd", got 0\.5'):
+        predict(on_knots("hat", grid(8)), Problem(SINES, OCTAVES), [0], momentum=0.5)
+    with pytest.raises(MemoryError, match="the prediction for 30000 neurons needs"):
+        predict(on_knots("hat", grid(30_000)), Problem(SINES, OCTAVES, samples="exact"), [0])
     with pytest.raises(ValueError, match=r"between 0 and 1, got 1\.5"):
         steps_to_tolerance(on_knots("hat", grid(8)), Problem(SINES, OCTAVES), 1.5)
     with pytest.raises(ValueError, match="the features live on"):

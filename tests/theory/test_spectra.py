@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from mpmath import mpf
+from mpmath import mp, mpf
 from scipy.linalg import eigh
 from scipy.sparse import csr_array
 
@@ -76,6 +76,28 @@ def test_kinks_outside_the_domain_and_coincident_ones_fall_back() -> None:
     for biases in ([0.1, -0.2, -0.5], [-0.2, -0.2, -0.5], [-0.2, -0.5, -1.5]):
         found = spectrum(Features(relu, np.ones(3), np.array(biases), (0.0, 1.0)))
         assert found.method.startswith("dense")
+
+
+@pytest.mark.parametrize("domain", [(100.0, 100.01), (1000.0, 1000.001)])
+def test_the_dense_bound_holds_far_from_the_origin(domain: tuple[float, float]) -> None:
+    """∫ (x−b_i)₊² (x−b_j)₊² in closed form, through the largest eigenvalue of exact entries."""
+    knots = grid(5, domain)
+    found = spectrum(on_knots("relu2", knots, domain))
+    mp.dps = 50
+    end = mpf(domain[1])
+    exact = mp.matrix(5, 5)
+    for i in range(5):
+        for j in range(5):
+            low, high = sorted((mpf(float(knots[i])), mpf(float(knots[j]))))
+            y, d = end - high, high - low
+            exact[i, j] = y**5 / 5 + 2 * d * y**4 / 4 + d**2 * y**3 / 3
+    largest = max(mp.eigsy(exact, eigvals_only=True))
+    assert abs(found.eigenvalues[0] / float(largest) - 1) <= found.error[0]
+
+
+def test_a_neuron_narrower_than_round_off() -> None:
+    with pytest.raises(ValueError, match="neuron 1 is narrower than round-off"):
+        spectrum(Features(on_knots("hat", grid(2)).activation, np.array([1.0, 1e16]), np.zeros(2), (0.0, 1.0)))
 
 
 def test_jumps_have_no_stiffness() -> None:
