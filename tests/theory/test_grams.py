@@ -49,10 +49,10 @@ def test_features_are_in_the_space(sigma) -> None:  # type: ignore[no-untyped-de
     features = Features(sigma, WEIGHTS, BIASES, (-1.0, 1.5))
     basis = feature_space(features)
     c = coefficients(features, basis).toarray()
-    x = basis.global_coordinates().value[0]
+    x = basis.global_coordinates()[0]
     for j in range(len(features)):
         exact = features(x.ravel())[:, j].reshape(x.shape)
-        assert np.abs(basis.interpolate(c[:, j]).value - exact).max() < 1e-13 * max(1, np.abs(c).max())
+        assert np.abs(basis.interpolate(c[:, j]) - exact).max() < 1e-13 * max(1, np.abs(c).max())
 
 
 def test_a_users_bilinear_form() -> None:
