@@ -39,7 +39,7 @@ def _entry(result: Result) -> dict[str, Any]:
         "measured": result.measured,
         "error": result.error,
         "tolerance": claim.tolerance,
-        "why": claim.why,
+        "why": claim.why + ("" if claim.cap is None else f" The ratio itself is within {claim.cap:g} at the largest."),
         "verdict": result.verdict,
         "known": claim.known,
         "seconds": result.seconds,
