@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -43,7 +43,7 @@ def fembridge(version: Version = False) -> None:
 def verify(
     only: Annotated[str, typer.Option(metavar="GLOB", help="Only the claims whose id matches.")] = "*",
     scale: Annotated[Literal["quick", "full"], typer.Option(help="Minutes, or as large as in the papers.")] = "quick",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of every random number.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of every random number.")] = 0,
     out: Annotated[Path, typer.Option(help="Result folder.")] = Path("results/verify"),
     json: Json = False,
     quiet: Quiet = False,
@@ -64,8 +64,9 @@ def verify(
             results.append(claims.check(claim, setting))
             save(results[-1].evidence.chart, folder / "figures", claim.id)
         found = summary(results, seed)
-        (folder / "verdict.json").write_text(strict_json(found, indent=2))
-        (folder / "env.json").write_text(strict_json({**environment(), "seed": seed, "scale": scale}, indent=2))
+        setting_of = {**environment(), "seed": seed, "scale": scale}
+        (folder / "verdict.json").write_text(strict_json(found, indent=2), encoding="utf-8")
+        (folder / "env.json").write_text(strict_json(setting_of, indent=2), encoding="utf-8")
         write_report(folder)
     if json:
         print(strict_json(found))
@@ -188,7 +189,7 @@ def predict(
 @app.command()
 def run(
     file: Annotated[Path, typer.Argument(metavar="RUN.toml", help="The run file.")],
-    seed: Annotated[int | None, typer.Option(min=0, help="Instead of the run file's.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Instead of the run file's.")] = None,
     out: Annotated[Path, typer.Option(help="Folder of the run folders.")] = Path("results/runs"),
     device: Annotated[str, typer.Option(help="Where to train: cpu, cuda, …")] = "cpu",
     dtype: Annotated[Literal["float64", "float32"], typer.Option(help="Numbers to train with.")] = "float64",
@@ -248,10 +249,12 @@ def _spoken(step: float) -> str:
 
 
 def _whole(option: str, text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError(f'{option}: expected a whole number, got "{text}"') from None
+    from fembridge.problem import HIGHEST
+
+    with suppress(ValueError):
+        if abs(number := int(text)) <= HIGHEST:
+            return number
+    raise ValueError(f'{option}: expected a whole number up to 2³¹, got "{text:.40}"')
 
 
 def _knots(text: str, domain: tuple[float, float]) -> Array:
@@ -259,10 +262,10 @@ def _knots(text: str, domain: tuple[float, float]) -> Array:
     from fembridge.theory.features import grid
 
     if text.removeprefix("-").isdecimal():
-        return grid(int(text), domain)
+        return grid(_whole("--knots", text), domain)
     if not Path(text).is_file():
         raise ValueError(f'--knots: expected a whole number or an existing file, got "{text}"')
-    return read_numbers(text)
+    return read_numbers(text, "--knots")
 
 
 def _rate(text: str) -> float | Literal["auto"]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,17 +17,53 @@ Interval = tuple[float, float]
 Loss = Literal["mass", "stiffness", "h1"]
 
 
+LARGEST = 1e100  # of any number: products of a few are then far from the end of float64's range
+HIGHEST = 2**31  # of any frequency or count
+LONGEST = 8.0  # half the phase across a cell of quadrature: two or three periods
+
+
 def check_domain(domain: Sequence[float]) -> Interval:
     """Return `domain` as a pair of floats (a, b).
 
-    Raises ValueError unless a and b are finite and a < b.
+    Raises ValueError unless a and b are finite, a < b, of size at most 1e100 and at least 1e-100 apart.
     """
-    if len(domain) != 2:
-        raise ValueError(f"domain: expected two ends [a, b], got {list(domain)}")
-    a, b = float(domain[0]), float(domain[1])
+    try:
+        a, b = (float(end) for end in domain)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"domain: expected two ends [a, b], got {domain}") from None
     if not (np.isfinite(a) and np.isfinite(b) and a < b):
         raise ValueError(f"domain: expected finite ends a < b, got [{a:g}, {b:g}]")
+    if max(-a, b) > LARGEST or b - a < 1 / LARGEST:
+        raise ValueError(f"domain: expected ends of size at most 1e100, 1e-100 apart or more, got [{a:g}, {b:g}]")
     return a, b
+
+
+def check_row(name: str, values: ArrayLike) -> Array:
+    """Return one row of numbers as floats. Raises ValueError unless all are real and of size at most 1e100."""
+    row = _real(name, values)
+    if row.ndim != 1:
+        raise ValueError(f"{name}: expected one row of numbers, got an array of shape {row.shape}")
+    wrong = np.flatnonzero(~(np.abs(row) <= LARGEST))
+    if len(wrong):
+        i = wrong[0]
+        raise ValueError(f"{name}: expected finite numbers of size at most 1e100, got {row[i]:g} at entry {i}")
+    return row
+
+
+def check_whole(name: str, values: Sequence[int]) -> tuple[int, ...]:
+    """Return distinct whole numbers from 1 to 2³¹ as int. Raises ValueError for anything else."""
+    k = np.asarray(values)
+    right = k.ndim == 1 and len(k) and k.dtype.kind in "iuf" and len(np.unique(k)) == len(k)
+    if not (right and np.all((k >= 1) & (k <= HIGHEST) & (k == np.floor(k)))):
+        raise ValueError(f"{name}: expected distinct positive whole numbers up to 2³¹, got {k.tolist()!s:.60}")
+    return tuple(int(i) for i in k)
+
+
+def _real(name: str, values: Any) -> Array:
+    array = np.asarray(values)
+    if array.dtype.kind not in "iuf":
+        raise ValueError(f"{name}: expected real numbers, got {array.dtype}")
+    return array.astype(float)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +85,7 @@ class Target:
 def sines(frequencies: Sequence[int], amplitudes: Sequence[float], domain: Sequence[float] = (0.0, 1.0)) -> Target:
     """f(x) = Σ a_k sin(2πk(x−a)/(b−a)): frequencies count periods over the domain [a, b].
 
-    Raises ValueError unless there is one finite amplitude for each frequency.
+    Raises ValueError unless there is one amplitude for each frequency, a positive whole number.
 
     >>> float(sines([1, 2], [1.0, 3.0]).values(np.array([0.25]))[0])
     1.0000000000000004
@@ -60,25 +96,25 @@ def sines(frequencies: Sequence[int], amplitudes: Sequence[float], domain: Seque
             f"and {len(amplitudes)} amplitudes"
         )
     a, b = check_domain(domain)
-    omega = 2 * np.pi * np.asarray(frequencies, dtype=float) / (b - a)
-    amplitude = np.asarray(amplitudes, dtype=float)
-    if not np.isfinite(amplitude).all():
-        raise ValueError("target: amplitudes must be finite")
+    k, amplitude = check_whole("frequencies", frequencies), check_row("target.amplitudes", amplitudes)
+    omega = 2 * np.pi * np.array(k) / (b - a)
     return Target(
         name="sines",
         values=lambda x: np.sin(np.multiply.outer(x - a, omega)) @ amplitude,
         slopes=lambda x: np.cos(np.multiply.outer(x - a, omega)) @ (omega * amplitude),
         breakpoints=np.empty(0),
-        bandlimit=int(max(frequencies)),
+        bandlimit=max(k),
     )
 
 
 def sawtooth(periods: int = 1, domain: Sequence[float] = (0.0, 1.0)) -> Target:
     """f rises linearly from −1 to 1 in each of `periods` equal parts of the domain, and jumps back.
 
-    Its Fourier amplitudes are 2/(πm) at frequencies m·periods.
+    Its Fourier amplitudes are 2/(πm) at frequencies m·periods. Raises ValueError unless periods is a positive whole
+    number.
     """
     a, b = check_domain(domain)
+    (periods,) = check_whole("target.periods", [periods])
     return Target(
         name="sawtooth",
         values=lambda x: 2 * np.mod(periods * (x - a) / (b - a), 1.0) - 1,
@@ -91,15 +127,15 @@ def sawtooth(periods: int = 1, domain: Sequence[float] = (0.0, 1.0)) -> Target:
 def samples_of(data: ArrayLike, domain: Sequence[float] = (0.0, 1.0), name: str = "array") -> Target:
     """f interpolates `data`, values at equispaced points from one end of the domain to the other, linearly.
 
-    Raises ValueError unless data is one row of at least two finite numbers.
+    Raises ValueError unless data is one row of at least two finite numbers of size at most 1e100.
 
     >>> float(samples_of([0.0, 1.0, 0.0]).values(np.array([0.25]))[0])
     0.5
     """
     a, b = check_domain(domain)
-    y = np.asarray(data, dtype=float)
-    if y.ndim != 1 or len(y) < 2 or not np.isfinite(y).all():
-        raise ValueError(f"target: expected one row of at least two finite numbers, got an array of shape {y.shape}")
+    y = check_row("target", data)
+    if len(y) < 2:
+        raise ValueError(f"target: expected at least two numbers, got {len(y)}")
     x = np.linspace(a, b, len(y))
     slope = np.diff(y) / np.diff(x)
 
@@ -118,9 +154,9 @@ def terrain(row: int = 172, domain: Sequence[float] = (0.0, 1.0)) -> Target:
 
     with np.load(cbook.get_sample_data("jacksboro_fault_dem.npz", asfileobj=False)) as dem:
         elevation = dem["elevation"].astype(float)
-    if not 0 <= row < len(elevation):
+    if row not in range(len(elevation)):
         raise ValueError(f"target.row: expected a row from 0 to {len(elevation) - 1}, got {row}")
-    y = elevation[row]
+    y = elevation[int(row)]
     y = y - np.linspace(y[0], y[-1], len(y))
     return samples_of(y / np.abs(y).max(), domain, name="terrain")
 
@@ -130,18 +166,23 @@ def from_file(path: str | Path, domain: Sequence[float] = (0.0, 1.0)) -> Target:
 
     Raises ValueError where the file cannot be read as numbers; OSError where it cannot be opened.
     """
-    return samples_of(read_numbers(path), domain, name=Path(path).name)
+    return samples_of(read_numbers(path, "target"), domain, name=Path(path).name)
 
 
-def read_numbers(path: str | Path) -> Array:
-    """One row of numbers from .npy, or from text with white space, commas or line breaks between them."""
+def read_numbers(path: str | Path, name: str) -> Array:
+    """Numbers from .npy, or from text with white space, commas or line breaks between them.
+
+    `name` says in errors what they are for. Raises ValueError where they cannot be read as real numbers.
+    """
     path = Path(path)
     try:
         if path.suffix == ".npy":
-            return np.asarray(np.load(path, allow_pickle=False), dtype=float).squeeze()
-        return np.array(path.read_text().replace(",", " ").split(), dtype=float)
-    except (ValueError, UnicodeDecodeError, EOFError) as error:
-        raise ValueError(f"{path}: expected numbers (.npy or text): {error}") from None
+            numbers = np.asarray(np.load(path, allow_pickle=False)).squeeze()
+        else:
+            numbers = np.array(path.read_text(encoding="utf-8-sig").replace(",", " ").split(), dtype=float)
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{name}: {path}: expected numbers (.npy or text): {error}") from None
+    return _real(f"{name}: {path}", numbers)
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +194,7 @@ class Problem:
     a + i(b−a)/N, i = 0 … N−1 (mass only: a spline network's derivative jumps at its knots, which may be samples).
     frequencies: periods over the domain at which the error is reported.
 
-    Raises ValueError on a bad domain, a frequency that is no positive integer or is at or above the sampling
+    Raises ValueError on a bad domain, a frequency that is no positive whole number or is at or above the sampling
     limit N/2, or a loss that the target or the samples do not allow.
     """
 
@@ -164,19 +205,19 @@ class Problem:
     samples: int | Literal["exact"] = 256
 
     def __post_init__(self) -> None:
-        check_domain(self.domain)
-        k = self.frequencies
-        if not k or any(int(i) != i or i < 1 for i in k) or len(set(k)) != len(k):
-            raise ValueError(f"frequencies: expected distinct positive whole numbers, got {list(k)}")
+        object.__setattr__(self, "domain", check_domain(self.domain))
+        object.__setattr__(self, "frequencies", check_whole("frequencies", self.frequencies))
+        if self.loss not in get_args(Loss):
+            raise ValueError(f'loss: expected "mass", "stiffness" or "h1", got {self.loss!r}')
         if self.samples != "exact":
             if self.loss != "mass":
                 raise ValueError(
                     f'samples: loss "{self.loss}" compares derivatives, which jump at the knots: '
                     f'expected samples = "exact", got {self.samples}'
                 )
-            if self.samples < 2:
-                raise ValueError(f"samples: expected at least 2, got {self.samples}")
-            highest = max(*k, self.target.bandlimit)
+            if not (isinstance(self.samples, int | np.integer) and 2 <= self.samples <= HIGHEST):
+                raise ValueError(f'samples: expected "exact" or a whole number from 2 to 2³¹, got {self.samples!r}')
+            highest = max(*self.frequencies, self.target.bandlimit)
             if 2 * highest >= self.samples:
                 raise ValueError(
                     f"frequencies: {highest} is at or above the sampling limit {self.samples}/2 of "
@@ -202,12 +243,16 @@ def quadrature(problem: Problem, kinks: ArrayLike, degree: int) -> tuple[Array, 
     """Points and weights of composite Gauss quadrature, Σ w g(x) = ∫ g, on the cells between kinks and breakpoints.
 
     Exact for products of two polynomials of `degree` on each cell, and to round-off for their products with the
-    target and with the waves of the problem's frequencies (the number of points grows with the phase across a cell).
+    target and with the waves of the problem's frequencies (a cell that spans many periods is cut into equal parts, so
+    that the number of points grows in proportion to the frequency).
     """
     a, b = problem.domain
     nodes = np.concatenate([np.ravel(kinks), problem.target.breakpoints])
     nodes = np.unique(np.concatenate([[a, b], nodes[(nodes > a) & (nodes < b)]]))
-    half_phase = np.pi * problem.highest_product * np.diff(nodes).max() / (b - a)
+    half_phases = np.pi * problem.highest_product * np.diff(nodes) / (b - a)
+    parts = np.ceil(half_phases / LONGEST).clip(min=1)
+    nodes = np.interp(np.arange(parts.sum() + 1), np.concatenate([[0], parts.cumsum()]), nodes)
+    half_phase = (half_phases / parts).max()
     # m points integrate e^{iaz} over [−1, 1] to about (e a/4m)^{2m}: the least m for which that is below round-off.
     waves = next(m for m in count(1) if (np.e * half_phase / (4 * m)) ** (2 * m) < 1e-17)
     return composite_gauss(nodes, waves + degree + 1)

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import warnings
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ from fembridge import claims
 from fembridge.__main__ import main
 from fembridge.bridge.charts import Chart, Pair
 from fembridge.claims import Claim, Evidence, Result
+from fembridge.cli import _spoken
 from fembridge.problem import Problem, sines
 from fembridge.theory import prediction, spectra
 from fembridge.theory.features import grid, on_knots
@@ -40,6 +44,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("FEMBRIDGE_DEBUG", raising=False)
     np.save("knots.npy", [0.0, 0.25, 0.5, 0.9])
+    np.save("complex.npy", [0.0, 0.5 + 1j])
+    os.mkfifo("pipe")
+    Path("loop").symlink_to("loop")
     files = {
         "run.toml": RUN,
         "knots.txt": "0, 0.25\n0.5 0.9",
@@ -53,6 +60,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "empty.txt": "",
         "unknown.toml": RUN.replace("samples", "sample"),
         "broken.toml": "[problem",
+        "deep.toml": "x = " + "[" * 1000,
+        "digits.toml": "seed = " + "1" * 5000,
         "theirs/notes.txt": "not ours",
         "broken/verdict.json": "{",
         "other/verdict.json": "{}",
@@ -94,9 +103,10 @@ WRONG: list[tuple[str, str]] = [
     ("spectrum extra", "unexpected extra argument"),
     ("spectrum --activation tanh", "activation: expected one of relu, relu2"),
     ("spectrum --form energy", "'energy' is not one of 'mass', 'stiffness'"),
-    ("spectrum --knots 0", "knots: expected at least 2, got 0"),
-    ("spectrum --knots 1", "knots: expected at least 2, got 1"),
-    ("spectrum --knots -5", "knots: expected at least 2, got -5"),
+    ("spectrum --knots 0", "at least 2, got 0"),
+    ("spectrum --knots 1", "at least 2, got 1"),
+    ("spectrum --knots -5", "at least 2, got -5"),
+    ("spectrum --knots 99999999999999999999", "--knots: expected a whole number up to 2³¹, got "),
     ("spectrum --knots 8.5", '--knots: expected a whole number or an existing file, got "8.5"'),
     ("spectrum --knots missing.npy", '--knots: expected a whole number or an existing file, got "missing.npy"'),
     ("spectrum --knots theirs", '--knots: expected a whole number or an existing file, got "theirs"'),
@@ -106,26 +116,33 @@ WRONG: list[tuple[str, str]] = [
     ("spectrum --knots end.txt", "knots: expected knots inside the domain [0, 1), got 1"),
     ("spectrum --knots nan.txt", "knots: knot 1 is not finite"),
     ("spectrum --knots words.txt", "words.txt: expected numbers"),
+    ("spectrum --knots complex.npy", "--knots: complex.npy: expected real numbers, got complex128"),
     ("spectrum --knots one.txt", "knots: expected"),
     ("spectrum --knots empty.txt", "knots: expected"),
     ("spectrum --domain 1 0", "domain: expected finite ends a < b, got [1, 0]"),
     ("spectrum --domain 1 1", "domain: expected finite ends a < b, got [1, 1]"),
     ("spectrum --domain 0 inf", "domain: expected finite ends a < b, got [0, inf]"),
     ("spectrum --domain 0 nan", "domain: expected finite ends a < b, got [0, nan]"),
+    ("spectrum --domain 0 1e101", "domain: expected ends of size at most 1e100"),
     ("spectrum --domain 0", "--domain"),
     ("spectrum --domain zero one", "--domain"),
     ("spectrum --top 0", "--top"),
     ("spectrum --out theirs", "theirs: expected a file, got a folder"),
+    ("spectrum --out pipe", "pipe: expected a file, got a device, pipe or socket"),
+    ("spectrum --out loop", "loop: cannot be written"),
     ("spectrum --out knots.txt/s.npz", "knots.txt/s.npz: cannot be written"),
     ("predict --optimizer adam", "'adam' is not one of 'gd', 'heavy-ball', 'nesterov'"),
-    ("predict --frequencies 1,two", '--frequencies: expected a whole number, got "two"'),
-    ("predict --frequencies 1.5", '--frequencies: expected a whole number, got "1.5"'),
-    ("predict --frequencies 0", "frequencies: expected distinct positive whole numbers, got [0]"),
-    ("predict --frequencies 2,2", "frequencies: expected distinct positive whole numbers, got [2, 2]"),
+    ("predict --frequencies 1,two", '--frequencies: expected a whole number up to 2³¹, got "two"'),
+    ("predict --frequencies 1.5", '--frequencies: expected a whole number up to 2³¹, got "1.5"'),
+    ("predict --frequencies 99999999999999999999", "--frequencies: expected a whole number up to 2³¹, got "),
+    (f"predict --frequencies {'9' * 400}", "--frequencies: expected a whole number up to 2³¹, got "),
+    (f"predict --frequencies {'9' * 5000}", "--frequencies: expected a whole number up to 2³¹, got "),
+    ("predict --frequencies 0", "frequencies: expected distinct positive whole numbers up to 2³¹, got [0]"),
+    ("predict --frequencies 2,2", "frequencies: expected distinct positive whole numbers up to 2³¹, got [2, 2]"),
     ("predict --frequencies 1,128", "frequencies: 128 is at or above the sampling limit 256/2"),
     ("predict --samples 16", "frequencies: 16 is at or above the sampling limit 16/2"),
-    ("predict --samples 1", "samples: expected at least 2, got 1"),
-    ("predict --samples many", '--samples: expected a whole number, got "many"'),
+    ("predict --samples 1", 'samples: expected "exact" or a whole number from 2 to 2³¹, got 1'),
+    ("predict --samples many", '--samples: expected a whole number up to 2³¹, got "many"'),
     ("predict --loss h1 --samples 64", 'samples: loss "h1" compares derivatives'),
     ("predict --loss l2", "'l2' is not one of 'mass', 'stiffness', 'h1'"),
     ("predict --learning-rate fast", '--learning-rate: expected "auto" or a positive number, got "fast"'),
@@ -143,15 +160,24 @@ WRONG: list[tuple[str, str]] = [
     ("run missing.toml", "missing.toml: No such file or directory"),
     ("run theirs", "theirs: Is a directory"),
     ("run broken.toml", "broken.toml: expected a TOML file"),
+    ("run deep.toml", "deep.toml: expected a TOML file"),
+    ("run digits.toml", "digits.toml: expected a TOML file"),
+    ("run loop", "loop: Too many levels of symbolic links"),
+    (f"run {'a' * 300}", "aaa: File name too long"),
     ("run unknown.toml", "unknown.toml: problem.sample: unknown key: expected one of domain, target, loss, samples"),
     ("run run.toml --seed -1", "--seed"),
+    ("run run.toml --seed 4294967296", "--seed"),
     ("run run.toml --dtype float16", "'float16' is not one of 'float64', 'float32'"),
     ("run run.toml --device nowhere", "device: "),
+    ("run run.toml --device meta", 'device: expected one that holds numbers, got "meta"'),
     ("run run.toml --out knots.txt", "knots.txt/"),
     ("verify --only no-such-claim", 'only: no claim matches "no-such-claim"'),
     ("verify --scale huge", "'huge' is not one of 'quick', 'full'"),
     ("verify --seed -1", "--seed"),
+    ("verify --seed 4294967296", "--seed"),
     ("verify --seed one", "--seed"),
+    ("verify --out loop", "loop: cannot be written"),
+    (f"verify --out {'a' * 300}", "aaa: cannot be written: File name too long"),
     ("verify --out theirs", "theirs: expected an empty folder or an older result"),
     ("verify --out knots.txt", "knots.txt: expected a folder, got a file"),
     ("verify --out knots.txt/deep/result", "knots.txt/deep/result: cannot be written"),
@@ -163,7 +189,7 @@ WRONG: list[tuple[str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("command", "message"), WRONG, ids=[command for command, _ in WRONG])
+@pytest.mark.parametrize(("command", "message"), WRONG, ids=[command[:60] for command, _ in WRONG])
 def test_wrong_input_is_one_line_and_leaves_nothing(
     command: str, message: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -207,6 +233,20 @@ def test_what_breaks_while_running_is_4(
     assert capsys.readouterr().err.count("\n") == 1
 
 
+def test_warnings_are_for_debugging(monkeypatch: pytest.MonkeyPatch) -> None:
+    def warn(*_: Any) -> None:
+        warnings.warn("overflow", RuntimeWarning, stacklevel=1)
+        raise ValueError
+
+    monkeypatch.setattr(spectra, "spectrum", warn)
+    for debug in "01":
+        monkeypatch.setenv("FEMBRIDGE_DEBUG", debug)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            main(["spectrum"])
+        assert len(caught) == int(debug)
+
+
 # ---- spectrum and predict ----
 
 
@@ -215,7 +255,7 @@ def test_spectrum_prints_what_theory_says(form: str, capsys: pytest.CaptureFixtu
     options = ["--activation", "hat", "--knots", "12", "--domain", "-1", "2", "--form", form]
     found = answer(capsys, "spectrum", *options)
     expected = spectra.spectrum(on_knots("hat", grid(12, (-1, 2)), (-1, 2)), form)
-    assert found["schema_version"] == 1
+    assert (found["schema_version"], found["fembridge"]) == (1, fembridge.__version__)
     assert (found["activation"], found["n"], found["domain"], found["form"]) == ("hat", 12, [-1, 2], form)
     assert found["eigenvalues"] == expected.eigenvalues.tolist()
     assert found["error"] == expected.error.tolist()
@@ -269,7 +309,7 @@ def test_predict_prints_what_theory_says(
     problem = Problem(sines([1, 3], [1, 1]), (1, 3), samples=64)
     beta = {"gd": 0.0, "heavy-ball": 0.9, "nesterov": 0.5}[optimizer]
     features = on_knots("hat", grid(16))
-    assert found["momentum"] == beta
+    assert (found["fembridge"], found["momentum"]) == (fembridge.__version__, beta)
     assert (
         found["steps_to_tolerance"]
         == prediction.steps_to_tolerance(features, problem, 0.1, optimizer, "auto", beta).tolist()
@@ -288,6 +328,10 @@ def test_an_unstable_rate_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     found = answer(capsys, *options)
     assert found["stable"] is False
     assert found["steps_to_tolerance"] == [None] * 5
+
+
+def test_steps_in_words() -> None:
+    assert [_spoken(step) for step in (12.0, np.inf, np.nan)] == ["12", "never", "absent at the start"]
 
 
 @pytest.mark.parametrize("loss", ["--loss", "--form"])
@@ -453,15 +497,12 @@ def test_ctrl_c_leaves_nothing_and_loses_nothing(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
-def test_a_signal_stops_a_run_and_cleans_up(number: signal.Signals, folder: Path) -> None:
+@pytest.mark.parametrize("wait", [0.0, 4.0], ids=["loading", "training"])
+def test_a_signal_stops_a_run_and_cleans_up(wait: float, number: signal.Signals, folder: Path) -> None:
     (folder / "run.toml").write_text(RUN.replace("steps = 20", "steps = 100000000"))
     before = tree(folder)
-    # PyTorch first: an interrupt while a library is loading belongs to that library.
-    program = (
-        "import sys, torch; from fembridge.__main__ import main; sys.exit(main(['run', 'run.toml', '--out', 'runs']))"
-    )
     process = subprocess.Popen(
-        [sys.executable, "-c", program],
+        [sys.executable, "-m", "fembridge", "run", "run.toml", "--out", "runs"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -470,11 +511,64 @@ def test_a_signal_stops_a_run_and_cleans_up(number: signal.Signals, folder: Path
     deadline = time.monotonic() + 60
     while not list(folder.glob("runs/.*/new")) and time.monotonic() < deadline:
         time.sleep(0.05)
-    time.sleep(0.5)
+    time.sleep(wait)  # PyTorch is loaded inside the folder's block
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, "", "fembridge: error: interrupted\n")
     assert tree(folder) == before
+
+
+LOADING = """
+import signal
+signal.raise_signal(signal.SIGTERM)
+loaded = True
+"""
+
+
+def test_an_interrupt_waits_while_a_library_loads(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    libraries = []
+
+    def work(*_: Any) -> None:
+        libraries.append(importlib.import_module("library_that_is_interrupted"))
+        time.sleep(60)
+
+    (folder / "library_that_is_interrupted.py").write_text(LOADING)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setattr(spectra, "spectrum", work)
+    assert main(["spectrum"]) == 130
+    assert libraries[0].loaded
+    assert capsys.readouterr() == ("", "fembridge: error: interrupted\n")
+
+
+def test_an_interrupt_in_a_callback_is_not_lost(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work(*_: Any) -> None:
+        thing = Problem(sines([1], [1]), (1,))
+        kept = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGTERM))
+        del thing
+        assert kept() is None
+        time.sleep(60)
+
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)]
+    monkeypatch.setattr(spectra, "spectrum", work)
+    assert main(["spectrum"]) == 130
+    assert capsys.readouterr() == ("", "fembridge: error: interrupted\n")
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)] == handlers
+
+
+def test_an_interrupt_in_exec_is_an_exit_code_too() -> None:
+    program = """if True:
+        import signal, sys
+        from fembridge.__main__ import main
+        from fembridge.theory import spectra
+        spectra.spectrum = lambda *_: exec("signal.raise_signal(signal.SIGTERM)")
+        sys.exit(main(["spectrum"]))
+    """
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "fembridge: error: interrupted\n")
 
 
 # ---- the process ----
@@ -517,13 +611,29 @@ def test_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert err == ""
 
 
-def test_a_reader_that_goes_away_and_an_old_terminal() -> None:
-    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
-    command = [sys.executable, "-m", "fembridge"]
-    old = subprocess.run([*command, "predict", "--knots", "8"], env=environment, capture_output=True, check=True)
+@pytest.mark.parametrize("command", ["predict --knots 8", "verify --only hong2022.hat-symbol", "verify --help"])
+def test_an_old_terminal(command: str) -> None:
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    argv = [sys.executable, "-m", "fembridge", *command.split()]
+    old = subprocess.run(argv, env=environment, capture_output=True, check=True)
+    assert old.stdout.isascii()
     assert old.stderr == b""
+
+
+@pytest.mark.parametrize(
+    ("argv", "closed", "code"), [(["--version"], [1], 0), (["info"], [1, 2], 0), (["frobnicate"], [2], 2)]
+)
+def test_closed_streams_are_quiet(argv: list[str], closed: list[int], code: int) -> None:
+    command = [sys.executable, "-m", "fembridge", *argv]
+    done = subprocess.run(
+        command, capture_output=True, check=False, preexec_fn=lambda: [os.close(stream) for stream in closed]
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (code, b"", b"")
+
+
+def test_a_reader_that_goes_away() -> None:
     process = subprocess.Popen(
-        [*command, "spectrum", "--json", "--knots", "800", "--activation", "hat"],
+        [sys.executable, "-m", "fembridge", "spectrum", "--json", "--knots", "800", "--activation", "hat"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )

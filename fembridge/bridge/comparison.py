@@ -166,7 +166,8 @@ def noise_floor(features: Features, points: Array, output: Array, steps: int, dt
     if sigma.degree:
         value += np.abs(sigma.derivative()(z)) * reach
     finite = np.where(np.isfinite(output), output, 0)
-    return float(torch.finfo(dtype).eps * (value @ finite).max())
+    with np.errstate(over="ignore"):  # of weights that have diverged
+        return float(torch.finfo(dtype).eps * (value @ finite).max())
 
 
 def relative_error(

@@ -84,7 +84,8 @@ def _draw_pairs(axes: Axes, chart: Chart, colors: list[Any]) -> list[str]:
     if thinned:
         notes.append(f"Markers: the point farthest from theory in each 1/{CELLS} of the axis.")
     if hidden:
-        notes.append(f"Not shown: {hidden} value{'s' * (hidden > 1)} that these axes cannot hold (≤ 0 or not finite).")
+        values = f"{hidden} value{'s' * (hidden > 1)}"
+        notes.append(f"Not shown: {values} that these axes cannot hold (≤ 0, above 1e200 or not finite).")
     return notes
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from fembridge.bridge.charts import Chart, HeatMap
 from fembridge.output import write
 from fembridge.output.curves import draw_curves
 from fembridge.output.heatmaps import draw_heat_map
+from fembridge.problem import Array
+
+LARGEST = 1e200  # of what is drawn: margins of an axis of some hundred decades are within the range of float64, too
 
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # ships with matplotlib: the same letters everywhere
@@ -55,6 +59,7 @@ def draw(chart: Chart | HeatMap) -> Figure:
     Raises ValueError where shapes do not match, nothing is to be drawn, or slopes are asked for off log-log axes.
     """
     check(chart)
+    chart = _within_range(chart)
     with rc_context(STYLE):
         return draw_heat_map(chart) if isinstance(chart, HeatMap) else draw_curves(chart)
 
@@ -102,6 +107,26 @@ def table(chart: Chart | HeatMap) -> str:
         both = ([""] * len(x) if y is None else np.asarray(y).tolist() for y in (pair.predicted, pair.measured))
         rows.writerows(zip([pair.label] * len(x), x, *both, strict=True))
     return text.getvalue()
+
+
+def _within_range(chart: Chart | HeatMap) -> Chart | HeatMap:
+    """The chart without numbers of size above 1e200, which are nan; a noise floor above it is brought down to it."""
+
+    def kept(values: Array) -> Array:
+        values = np.asarray(values, dtype=float)
+        return np.where(np.abs(values) <= LARGEST, values, np.nan)
+
+    if isinstance(chart, HeatMap):
+        return replace(chart, predicted=kept(chart.predicted), measured=kept(chart.measured))
+    pairs = tuple(
+        replace(
+            pair,
+            predicted=None if pair.predicted is None else kept(pair.predicted),
+            measured=None if pair.measured is None else kept(pair.measured),
+        )
+        for pair in chart.pairs
+    )
+    return replace(chart, pairs=pairs, noise_floor=chart.noise_floor and min(LARGEST, chart.noise_floor))
 
 
 def check(chart: Chart | HeatMap) -> None:

@@ -40,7 +40,7 @@ def draw_heat_map(chart: HeatMap) -> Figure:
     figure.suptitle(legible(chart.title, 85), x=0.01, horizontalalignment="left", fontsize=10)
     missing = not np.isfinite(difference).all()
     equal = np.all(predicted == measured)
-    write_notes(figure, ["Grey: no finite value."] * missing + ["Theory and experiment are equal."] * bool(equal))
+    write_notes(figure, ["Grey: no value up to 1e200."] * missing + ["Theory and experiment are equal."] * bool(equal))
     return figure
 
 

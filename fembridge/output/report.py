@@ -116,7 +116,7 @@ def write_report(folder: str | Path) -> Path:
     else:
         template = "run.html.j2"
         config = folder / "config.toml"
-        context["config"] = config.read_text(encoding="utf-8") if config.exists() else None
+        context["config"] = _read_text(config) if config.exists() else None
         files = sorted((folder / "figures").glob("*.svg"))
         context["figures"] = {file.stem: inline(file, f"figure-{i}-", file.stem) for i, file in enumerate(files)}
     page = _templates().get_template(template).render(context)
@@ -151,9 +151,17 @@ def _read_environment(path: Path) -> dict[str, Any]:
     return found
 
 
-def _read_json(path: Path) -> Any:
+def _read_text(path: Path) -> str:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: expected text in UTF-8: {error}") from None
+
+
+def _read_json(path: Path) -> Any:
+    text = _read_text(path)
+    try:
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: expected JSON: {error}") from None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -26,8 +25,6 @@ def progress(what: str, quiet: bool) -> Callable[[Iterable[Any]], Iterable[Any]]
 
 def show(*parts: Table | str) -> None:
     """Print tables and lines on stdout."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # symbols that the terminal's encoding lacks become "?"
     # Nothing is cut off in a pipe, where there is no width to keep to.
     console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 160)
     for part in parts:

@@ -128,7 +128,7 @@ class NetworkTable(Table):
     activation: str | SplineTable | Annotated[tuple[str | SplineTable, ...], Field(strict=False, min_length=1)] = Field(
         description="a name, a table { knots, coefficients, degree }, or a list of these"
     )
-    layers: tuple[One, PositiveInt, One] = Field(strict=False, description="[1, n, 1]")
+    layers: tuple[One, Count, One] = Field(strict=False, description="[1, n, 1]")
     init: Literal["grid", "he", "glorot", "gaussian", "uniform"] = Field(
         default="grid", description='"grid", "he", "glorot", "gaussian" or "uniform"'
     )
@@ -177,7 +177,7 @@ class TrainingTable(Table):
     """How long, how often the error is kept, and how many seeds."""
 
     steps: Count = Field(default=1000, description="a whole number from 1 to 1e9")
-    record: Count = Field(default=40, description="a whole number from 1 to 1e9")
+    record: Annotated[int, Field(ge=1, le=10**6)] = Field(default=40, description="a whole number from 1 to 1e6")
     repeats: Count = Field(default=1, description="a whole number from 1 to 1e9")
 
 
@@ -208,8 +208,8 @@ def load(path: str | Path) -> Config:
     """
     path = Path(path)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as error:  # also integers of too many digits, and lists nested too deep
         raise ValueError(f"{path}: expected a TOML file: {error}") from None
     return parse(table, path.name, path.parent)
 

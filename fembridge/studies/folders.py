@@ -27,13 +27,13 @@ def result_folder(path: str | Path) -> Iterator[Path]:
 
     Raises ValueError, before the block, where `path` holds anything else or cannot be written.
     """
-    target = Path(path).resolve()
+    target = _destination(path)
     _replaceable(target, path)
     with _workshop(target, path) as workshop:
         new, old = workshop / "new", workshop / "old"
         new.mkdir()
         yield new
-        (new / DONE).write_text(f"fembridge {__version__}\n")
+        (new / DONE).write_text(f"fembridge {__version__}\n", encoding="utf-8")
         if target.exists():
             os.rename(target, old)
         try:
@@ -48,11 +48,11 @@ def result_folder(path: str | Path) -> Iterator[Path]:
 def result_file(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, which takes its place when the block ends; removed when the block raises.
 
-    Raises ValueError, before the block, where `path` is a folder or cannot be written.
+    Raises ValueError, before the block, where `path` is a folder, a device or the like, or cannot be written.
     """
-    target = Path(path).resolve()
-    if target.is_dir():
-        raise ValueError(f"{path}: expected a file, got a folder")
+    target = _destination(path)
+    if target.exists() and not target.is_file():
+        raise ValueError(f"{path}: expected a file, got a {'folder' if target.is_dir() else 'device, pipe or socket'}")
     with _workshop(target, path) as workshop:
         yield workshop / target.name
         os.replace(workshop / target.name, target)
@@ -79,6 +79,18 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _destination(path: str | Path) -> Path:
+    """Where `path` leads, links followed. Raises ValueError where it leads nowhere: a loop, a name that is too long."""
+    target = Path(os.path.realpath(path))
+    try:
+        target.stat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be written: {error.strerror}") from None
+    return target
+
+
 def _replaceable(target: Path, shown: str | Path) -> None:
     """Raise ValueError unless nothing is lost when `target` is replaced."""
     if not target.exists():
@@ -99,7 +111,7 @@ def _workshop(target: Path, shown: str | Path) -> Iterator[Path]:
     try:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            workshop = Path(tempfile.mkdtemp(prefix=f".{target.name[:100]}.", dir=target.parent))
+            workshop = Path(tempfile.mkdtemp(prefix=".fembridge-", dir=target.parent))
         except OSError as error:
             raise ValueError(f"{shown}: cannot be written: {error.strerror or error}") from None
         yield workshop

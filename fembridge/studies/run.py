@@ -58,6 +58,8 @@ def run(
     """
     from fembridge.bridge.verdict import worst
 
+    if device.startswith("meta"):  # PyTorch's device of shapes alone
+        raise ValueError(f'device: expected one that holds numbers, got "{device}"')
     special = [choice for choice, usual in ((device, "cpu"), (dtype, "float64")) if choice != usual]
     path = Path(out) / "-".join([config_hash(config), *special])
     with result_folder(path) as folder:
@@ -218,9 +220,11 @@ def _write(
     from fembridge.output.report import write_report
 
     seeds = _seeds(config)
-    (folder / "config.toml").write_text(dump(config))
-    (folder / "env.json").write_text(strict_json({**environment(), **where, "seeds": list(seeds)}, indent=2))
-    (folder / "metrics.jsonl").write_text("".join(f"{strict_json(line)}\n" for line in _metrics(trained, seeds)))
+    (folder / "config.toml").write_text(dump(config), encoding="utf-8")
+    env = strict_json({**environment(), **where, "seeds": list(seeds)}, indent=2)
+    (folder / "env.json").write_text(env, encoding="utf-8")
+    metrics = "".join(f"{strict_json(line)}\n" for line in _metrics(trained, seeds))
+    (folder / "metrics.jsonl").write_text(metrics, encoding="utf-8")
     with (folder / "arrays.npz").open("wb") as stream:
         np.savez(stream, **_arrays(trained))
     weights = {
@@ -232,7 +236,7 @@ def _write(
     save_file(weights, folder / "weights.safetensors")
     for name, chart in charts(trained).items():
         save(chart, folder / "figures", name)
-    (folder / "verdict.json").write_text(strict_json(summary, indent=2))
+    (folder / "verdict.json").write_text(strict_json(summary, indent=2), encoding="utf-8")
     write_report(folder)
 
 

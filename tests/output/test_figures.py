@@ -27,7 +27,10 @@ CASES = {
     "nothing positive": replace(POWER, pairs=(Pair("a", X, -X, 0 * X),), slopes=(1,), noise_floor=1e-9),
     "steep prediction": replace(POWER, pairs=(Pair("a", X, np.exp(-X / 2), np.exp(-X / 2) + 1e-16),)),
     "many": replace(POWER, pairs=tuple(Pair(f"k = {k}", STEPS, 0.5**STEPS * k, 0.5**STEPS * k) for k in range(1, 33))),
+    "beyond numbers": replace(POWER, pairs=(Pair("a", X, 10 ** np.linspace(-300, 308, 20), X),), noise_floor=np.inf),
+    "beyond numbers, linear": replace(POWER, yscale="linear", pairs=(Pair("a", X, X * 1e305, X),)),
     "heat map": HEAT,
+    "heat map beyond numbers": replace(HEAT, predicted=10 ** np.linspace(-300, 308, 18).reshape(6, 3)),
     "heat map of one step": HeatMap("Heat", STEPS[:1], np.array([3]), np.ones((1, 1)), np.zeros((1, 1))),
     "heat map with nan": replace(HEAT, measured=np.where(STEPS[:, None] > 5, np.nan, HEAT.predicted)),
 }

@@ -176,6 +176,14 @@ def test_a_folder_without_a_verdict_is_refused(tmp_path: Path, place: str) -> No
         write_report(tmp_path / place)
 
 
+@pytest.mark.parametrize("name", ["config.toml", "env.json", "verdict.json"])
+def test_a_file_that_is_no_text_is_named(folder: Path, name: str) -> None:
+    (folder / "verdict.json").write_text(json.dumps(run()))
+    (folder / name).write_bytes(b"\xff\xfe")
+    with pytest.raises(ValueError, match=rf"{name}: expected text in UTF-8: "):
+        write_report(folder)
+
+
 def test_a_drawing_brings_nothing_but_shapes(tmp_path: Path) -> None:
     svg = tmp_path / "a.svg"
     svg.write_text(

@@ -169,7 +169,21 @@ BAD: list[tuple[str, Any, str]] = [
     ),
     ("problem.target", {"kind": "terrain", "row": 400}, "problem.target.row: expected a row from 0 to 343, got 400"),
     ("problem.target", {"kind": "terrain", "rows": 4}, "problem.target.rows: unknown key: expected one of kind, row, "),
-    ("problem.target.frequencies", [1, 1], "problem.frequencies: expected distinct positive whole numbers, got [1, 1]"),
+    (
+        "problem.target.frequencies",
+        [1, 1],
+        "problem.frequencies: expected distinct positive whole numbers up to 2³¹, got [1, 1]",
+    ),
+    ("problem.target.frequencies", [1, 10**400], "problem.frequencies: expected distinct positive whole numbers up to"),
+    ("problem.target", {"kind": "sawtooth", "periods": 10**20}, "problem.target.periods: expected distinct positive"),
+    ("problem.samples", 10**20, 'problem.samples: expected "exact" or a whole number from 2 to 2³¹, got 1'),
+    ("problem.domain", [[0, 1e101]], "problem.domain: expected ends of size at most 1e100"),
+    (
+        "problem.target.amplitudes",
+        [1, 1e101],
+        "problem.target.amplitudes: expected finite numbers of size at most 1e100, got 1e+101 at entry 1",
+    ),
+    ("network.layers", [1, 10**20, 1], "network.layers: expected [1, n, 1], got [1, 100000000000000000000, 1]"),
     (
         "problem.target.frequencies",
         [1, 0.5],
@@ -226,7 +240,8 @@ BAD: list[tuple[str, Any, str]] = [
     ("optimizer.learning_rate", float("nan"), 'optimizer.learning_rate: expected "auto" or a positive number, got NaN'),
     ("training.steps", 0, "training.steps: expected a whole number from 1 to 1e9, got 0"),
     ("training.steps", 10.0, "training.steps: expected a whole number from 1 to 1e9, got 10.0"),
-    ("training.record", 0, "training.record: expected a whole number from 1 to 1e9, got 0"),
+    ("training.record", 0, "training.record: expected a whole number from 1 to 1e6, got 0"),
+    ("training.record", 10**9, "training.record: expected a whole number from 1 to 1e6, got 1000000000"),
     ("training.repeats", "3", 'training.repeats: expected a whole number from 1 to 1e9, got "3"'),
     ("verdict.tolerance", 0, "verdict.tolerance: expected a positive number, got 0"),
     ("verdict.tolerance", list(range(100)), "verdict.tolerance: expected a positive number, got [0, 1, 2, 3, 4"),
@@ -255,7 +270,26 @@ def test_a_missing_key_is_named(key: str) -> None:
         parse(table)
 
 
-@pytest.mark.parametrize("contents", [b"seed = ", b"seed = 1\nseed = 2", b"\xff\xfe", b"[problem"])
+def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "marked.toml").write_text(COMPLETE, encoding="utf-8-sig")
+    assert load(tmp_path / "marked.toml").seed == 3
+
+
+def test_a_target_file_with_a_header_is_named_under_its_key(tmp_path: Path) -> None:
+    (tmp_path / "row.csv").write_text("height\n1\n2\n")
+    table = changed("problem.target", {"kind": "file", "path": "row.csv"})
+    with pytest.raises(ValueError, match=r"^run file: problem\.target: /.*/row\.csv: expected numbers .*'height'"):
+        parse(table, folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [
+        *(b"seed = ", b"seed = 1\nseed = 2", b"\xff\xfe", b"[problem"),
+        *(b"x = " + b"[" * 10_000, b"x = " + b"[" * 500 + b"]" * 500, b"seed = " + b"1" * 5000),
+    ],
+    ids=lambda contents: contents[:8],
+)
 def test_a_file_that_is_no_toml(contents: bytes, tmp_path: Path) -> None:
     (tmp_path / "broken.toml").write_bytes(contents)
     with pytest.raises(ValueError, match=r"broken.toml: expected a TOML file: "):

@@ -153,10 +153,29 @@ def test_a_result_file_takes_its_place_at_the_end(tmp_path: Path) -> None:
 
 def test_a_result_file_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    for path, message in {".": "expected a file, got a folder", "file/x": "cannot be written"}.items():
+    os.mkfifo(tmp_path / "pipe")
+    for path, message in {
+        ".": "expected a file, got a folder",
+        "file/x": "cannot be written",
+        "pipe": "expected a file, got a device, pipe or socket",
+    }.items():
         with pytest.raises(ValueError, match=message), result_file(tmp_path / path):
             pass
-    assert tree(tmp_path) == {"file": b""}
+    assert tree(tmp_path) == {"file": b"", "pipe": None}
+
+
+@pytest.mark.parametrize("result", [result_folder, result_file])
+def test_a_path_that_leads_nowhere_is_found_before_the_work(result: Any, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    for name in ("loop", "loop/result", 300 * "a"):
+        with pytest.raises(ValueError, match="cannot be written: "), result(tmp_path / name):
+            pytest.fail("worked")
+    assert os.listdir(tmp_path) == ["loop"]
+
+
+def test_a_long_name_in_another_alphabet(tmp_path: Path) -> None:
+    write(tmp_path / ("é" * 120), "new")
+    assert os.listdir(tmp_path) == ["é" * 120]
 
 
 VALUES = st.recursive(

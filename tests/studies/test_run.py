@@ -206,9 +206,10 @@ def test_single_precision_stands_in_the_name_and_has_its_own_noise(tmp_path: Pat
     assert {t.dtype for t in load_file(done.folder / "weights.safetensors").values()} == {np.dtype("float32")}
 
 
-def test_a_device_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"device: .*nowhere"):
-        run(config(), tmp_path / "runs", device="nowhere")
+@pytest.mark.parametrize("device", ["nowhere", "meta"])
+def test_a_device_that_is_not_there(device: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=rf"device: .*{device}"):
+        run(config(), tmp_path / "runs", device=device)
     assert list(tmp_path.iterdir()) == []
 
 
