@@ -67,7 +67,7 @@ class Comparison:
         if not tolerance > 0:
             raise ValueError(f"tolerance: expected a positive number, got {tolerance:g}")
         start = starting_amplitudes(self.predicted, self.prediction.size)
-        floor = self.noise_floor * start.max() / start
+        floor = self.noise_floor * self.prediction.size / start
         return worst(judge(float(e), tolerance, float(f)) for e, f in zip(self.error.max(axis=0), floor, strict=True))
 
 
@@ -104,8 +104,7 @@ def compare(
     """Predict the training of a shallow network's output weights, train it, and set the two side by side.
 
     The prediction sees numbers (inner weights, biases, initial output weights); training sees the module, the points
-    and,
-    of the prediction, the learning rate alone. steps: their number, or all the steps to record.
+    and, of the prediction, the learning rate alone. steps: their number, or all the steps to record.
 
     Raises ValueError as `predict`, `expand` and `train`.
     """

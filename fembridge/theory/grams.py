@@ -58,9 +58,7 @@ def coefficients(features: Features, basis: Basis) -> csr_array:
     owner = np.empty(basis.N, dtype=int)
     owner[basis.element_dofs[:, ::-1].T] = np.arange(basis.nelems)[::-1, None]
     mine = owner[dofs] == cell[:, None]
-    if (
-        features.activation.degree > 0
-    ):  # a continuous feature is zero where its support ends: no entry made of round-off
+    if features.activation.degree:  # continuous, so zero where the support ends: no entry made of round-off
         mine[:, 1] &= nodes[cell + 1] < support.max(axis=1)[feature] - node_tolerance(features.domain)
     columns = np.broadcast_to(feature[:, None], dofs.shape)
     return csr_array((local[mine], (dofs[mine], columns[mine])), shape=(basis.N, len(features)))
@@ -106,10 +104,9 @@ def derivatives(features: Features) -> tuple[Features, Array]:
 
 
 def relu_to_nodal(knots: ArrayLike, end: float) -> LinearOperator:
-    """C with C[i, j] = (x_i − b_j)₊ for the nodes x_1 … x_n = b_1, …, b_{n−1}, end: from ReLU weights to nodal values
-    in O(n).
+    """C with C[i, j] = (x_i − b_j)₊ for the nodes x_1 … x_n = b_1, …, b_{n−1}, end: ReLU weights to nodal values.
 
-    Cumulative sums turn slope jumps into slopes and slopes into values.
+    In O(n): cumulative sums turn slope jumps into slopes and slopes into values.
 
     >>> relu_to_nodal([0.0, 0.5], 1.0) @ np.array([1.0, 2.0])
     array([0.5, 2. ])
@@ -126,8 +123,9 @@ def relu_to_nodal(knots: ArrayLike, end: float) -> LinearOperator:
 
 
 def nodal_to_relu(knots: ArrayLike, end: float) -> LinearOperator:
-    """C⁻¹ = E S: nodal values at b_1, …, b_{n−1}, end (zero at b_0) to ReLU weights in O(n): slopes, then their
-    differences.
+    """C⁻¹ = E S: nodal values at b_1, …, b_{n−1}, end (zero at b_0) to ReLU weights.
+
+    In O(n): slopes (S), then their differences (E).
 
     >>> nodal_to_relu([0.0, 0.5], 1.0) @ np.array([0.5, 2.0])
     array([1., 2.])

@@ -25,10 +25,10 @@ def fourier(x: Array, frequencies: Sequence[int], domain: Interval) -> Complex:
 
 
 def fourier_functionals(basis: Basis, frequencies: Sequence[int], domain: Interval) -> Complex:
-    """q[k, i] = 2/(b−a) ∫ ψ_i exp(−2πik(x−a)/(b−a)) dx, shape (F, dofs): the amplitude of u at frequency k is |q[k] @
-    u|.
+    """q[k, i] = 2/(b−a) ∫ ψ_i exp(−2πik(x−a)/(b−a)) dx, shape (F, dofs).
 
-    Exact to round-off where the basis integrates with enough points for the phase across a cell.
+    The amplitude of u at frequency k is |q[k] @ u|. Exact to round-off where the basis integrates with enough points
+    for the phase across a cell.
     """
     length = domain[1] - domain[0]
 
@@ -41,8 +41,9 @@ def fourier_functionals(basis: Basis, frequencies: Sequence[int], domain: Interv
 
 
 def beam_roots(count: int) -> Array:
-    """The first positive roots of cos β cosh β = −1: the cantilever beam. λ_k/n → β_k⁻⁴ for n equispaced ReLU features
-    on [0, 1].
+    """The first positive roots of cos β cosh β = −1, the cantilever beam.
+
+    λ_k/n → β_k⁻⁴ for the Gram matrix of n equispaced ReLU features on [0, 1].
 
     >>> beam_roots(3).round(5)
     array([1.8751 , 4.69409, 7.85476])

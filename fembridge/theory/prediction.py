@@ -19,6 +19,7 @@ from fembridge.theory.modes import fourier, fourier_functionals
 from fembridge.theory.rates import check_optimizer, contraction, stability_limit
 from fembridge.theory.spaces import assemble
 
+LONGEST = 1e12  # steps that are looked through
 ABSENT = 1e-9  # an amplitude that is this part of the target's size, or less, is round-off
 
 
@@ -200,14 +201,13 @@ def steps_to_tolerance(
     learning_rate: float | Literal["auto"] = "auto",
     momentum: float = 0.0,
     initial: ArrayLike | None = None,
-    longest: float = 1e12,
 ) -> Array:
     """For each frequency the step at which the error's amplitude falls to `tolerance` times its start.
 
     Looked for on steps 0, 1, 2, … that grow by 2 %, then by bisection: the first such step where the amplitude does not
     oscillate; with momentum it may dip below between two of those and rise again, which is passed over. inf where the
-    span of the features, an unstable learning rate or `longest` keep it from it; nan for a frequency that is absent at
-    the start.
+    span of the features or an unstable learning rate keep it from it, or where it takes more than 10¹² steps; nan for a
+    frequency that is absent at the start.
 
     Raises ValueError unless 0 < tolerance < 1, and as `predict`.
     """
@@ -225,7 +225,7 @@ def steps_to_tolerance(
             )
 
     goal = tolerance * np.abs(modes.start)
-    grid = np.unique(np.round(1.02 ** np.arange(np.log(longest) / np.log(1.02))).astype(np.int64))
+    grid = np.unique(np.round(1.02 ** np.arange(np.log(LONGEST) / np.log(1.02))).astype(np.int64))
     grid = np.concatenate([[0], grid])
     below = amplitudes(grid) <= goal
     result = np.full(len(goal), np.inf)

@@ -23,7 +23,7 @@ def contraction(
     with PyTorch's momentum, whose velocity starts at zero. Any of them is e_t = e_1 s_t − D s_{t−1} e_0 where
     s_t = (z_1^t − z_2^t)/(z_1 − z_2), and z_1, z_2 are the roots of z² − T z + D.
 
-    Raises ValueError for an unknown optimizer, or a momentum outside [0, 1).
+    Raises ValueError for an unknown optimizer, a momentum outside [0, 1), or one for a method that has none.
 
     >>> contraction([0.5], [0, 1, 2], "gd", 1.0).ravel()
     array([1.  , 0.5 , 0.25])
@@ -81,10 +81,13 @@ def check_optimizer(optimizer: str, momentum: float) -> None:
 
 
 def stability_limit(largest: float, optimizer: str, momentum: float = 0.0) -> float:
-    """The learning rate below which every mode decays: 2/λ_max for gd, 2(1+β)/λ_max for heavy ball,
-    2(1+β)/((1+2β)λ_max) for Nesterov.
+    """The learning rate below which every mode decays, where one root of its quadratic reaches z = −1.
 
-    Gradient flow has none. Where one root of the quadratic leaves the unit circle at z = −1.
+    2/λ_max for gd, 2(1+β)/λ_max for heavy ball, 2(1+β)/((1+2β)λ_max) for Nesterov; gradient flow has none. Raises
+    ValueError as `contraction`, or unless the largest eigenvalue is positive.
+
+    >>> stability_limit(2.0, "gd"), stability_limit(2.0, "heavy-ball", 0.5)
+    (1.0, 1.5)
     """
     check_optimizer(optimizer, momentum)
     if not largest > 0:
