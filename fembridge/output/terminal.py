@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -61,5 +62,9 @@ def claims_table(claims: Iterable[Mapping[str, Any]]) -> Table:
 def run_table(summary: Mapping[str, Any]) -> Table:
     """Error amplitudes at the start and the end of one run."""
     amplitudes = zip(summary["measured"][0], summary["predicted"][-1], summary["measured"][-1], strict=True)
-    rows = [[k, *map("{:.6g}".format, row)] for k, row in zip(summary["frequencies"], amplitudes, strict=True)]
+    rows = [[k, *map(_amplitude, row)] for k, row in zip(summary["frequencies"], amplitudes, strict=True)]
     return table([summary["activation"], "error at start", "predicted at end", "measured at end"], rows)
+
+
+def _amplitude(value: float) -> str:
+    return f"{value:.6g}" if isfinite(value) else "diverged"

@@ -76,11 +76,11 @@ def check_knots(knots: ArrayLike, domain: Sequence[float]) -> Array:
         i = int(np.argmax(np.diff(t) <= 0))
         kind = "repeated" if t[i] == t[i + 1] else "unsorted"
         raise ValueError(
-            f"knots: expected strictly increasing knots, got {t[i]:.17g} before {t[i + 1]:.17g} ({kind}) at {i}"
+            f"knots: expected strictly increasing knots, got {float(t[i])} before {float(t[i + 1])} ({kind}) at {i}"
         )
     if t[0] < a or t[-1] >= b:
         outside = t[0] if t[0] < a else t[-1]
-        raise ValueError(f"knots: expected knots inside the domain [{a:g}, {b:g}), got {outside:.17g}")
+        raise ValueError(f"knots: expected knots inside the domain [{a:g}, {b:g}), got {float(outside)}")
     return t
 
 
