@@ -55,7 +55,7 @@ def verify(
     from fembridge.output.figures import save
     from fembridge.output.report import write_report
     from fembridge.studies.environment import environment
-    from fembridge.studies.folders import result_folder, strict_json
+    from fembridge.studies.folders import result_folder, strict_json, write_json
 
     chosen, setting = claims.select(only), claims.Setting(scale, seed)
     with result_folder(out) as folder:
@@ -64,9 +64,8 @@ def verify(
             results.append(claims.check(claim, setting))
             save(results[-1].evidence.chart, folder / "figures", claim.id)
         found = summary(results, seed)
-        setting_of = {**environment(), "seed": seed, "scale": scale}
-        (folder / "verdict.json").write_text(strict_json(found, indent=2), encoding="utf-8")
-        (folder / "env.json").write_text(strict_json(setting_of, indent=2), encoding="utf-8")
+        write_json(folder / "verdict.json", found)
+        write_json(folder / "env.json", {**environment(), "seed": seed, "scale": scale})
         write_report(folder)
     if json:
         print(strict_json(found))

@@ -111,7 +111,7 @@ def compare(
     at = log_steps(int(steps), record) if np.ndim(steps) == 0 else np.asarray(steps)
     features = features_of(model, problem.domain)
     _check_trained(model)
-    initial = output_weights(model).copy()
+    initial = output_weights(model)
     prediction = predict(features, problem, at, optimizer, learning_rate, momentum, initial)
     points, weights = integration_points(problem, model)
     trajectory = train(
@@ -148,8 +148,8 @@ def _check_trained(model: nn.Module) -> None:
 
 
 def output_weights(model: nn.Module) -> Array:
-    """The weights of the last layer, (n,)."""
-    return np.asarray(layers(model)[2].weight.detach().cpu().double().numpy()[0])
+    """A copy of the weights of the last layer, (n,)."""
+    return np.array(layers(model)[2].weight[0].detach().cpu().double().numpy())
 
 
 def noise_floor(features: Features, points: Array, output: Array, steps: int, dtype: torch.dtype) -> float:

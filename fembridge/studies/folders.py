@@ -67,6 +67,11 @@ def strict_json(value: Any, indent: int | None = None) -> str:
     return json.dumps(_plain(value), indent=indent, allow_nan=False, ensure_ascii=False)
 
 
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as indented `strict_json`."""
+    path.write_text(strict_json(value, indent=2), encoding="utf-8")
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}

@@ -14,7 +14,7 @@ from fembridge.bridge.charts import Chart, HeatMap, Pair
 from fembridge.problem import Array
 from fembridge.studies.config import Config, config_hash, dump, problem
 from fembridge.studies.environment import environment
-from fembridge.studies.folders import result_folder, strict_json
+from fembridge.studies.folders import result_folder, strict_json, write_json
 
 if TYPE_CHECKING:
     from fembridge.bridge.comparison import Comparison
@@ -75,7 +75,7 @@ def run(
 
 
 def _train(config: Config, activation: Any, progress: Any, device: str, dtype: str) -> Trained:
-    from fembridge.bridge.comparison import compare
+    from fembridge.bridge.comparison import compare, output_weights
     from fembridge.bridge.expansion import features_of
     from fembridge.networks.models import initialise
     from fembridge.theory.prediction import steps_to_tolerance
@@ -91,9 +91,7 @@ def _train(config: Config, activation: Any, progress: Any, device: str, dtype: s
         model = initialise(activation, network.layers[1], network.init, stated.domain, seed, network.weight_scale)
         if dtype == "float32":
             model.float()  # theory, too, is to see the rounded numbers
-        output = list(model.parameters())[-1]
-        start = output.detach().double().numpy()[0].copy()
-        features = features_of(model, stated.domain)
+        features, start = features_of(model, stated.domain), output_weights(model)
         steps_to_learn.append(steps_to_tolerance(features, stated, LEARNED, **optimizer, initial=start))
         compared = compare(
             stated,
@@ -103,7 +101,7 @@ def _train(config: Config, activation: Any, progress: Any, device: str, dtype: s
             **optimizer,
             progress=progress,
             device=device,
-            dtype=output.dtype,
+            dtype=next(model.parameters()).dtype,
         )
         comparisons.append(compared)
         weights.append({name: value.detach().cpu().numpy() for name, value in model.state_dict().items()})
@@ -221,8 +219,7 @@ def _write(
 
     seeds = _seeds(config)
     (folder / "config.toml").write_text(dump(config), encoding="utf-8")
-    env = strict_json({**environment(), **where, "seeds": list(seeds)}, indent=2)
-    (folder / "env.json").write_text(env, encoding="utf-8")
+    write_json(folder / "env.json", {**environment(), **where, "seeds": list(seeds)})
     metrics = "".join(f"{strict_json(line)}\n" for line in _metrics(trained, seeds))
     (folder / "metrics.jsonl").write_text(metrics, encoding="utf-8")
     with (folder / "arrays.npz").open("wb") as stream:
@@ -236,7 +233,7 @@ def _write(
     save_file(weights, folder / "weights.safetensors")
     for name, chart in charts(trained).items():
         save(chart, folder / "figures", name)
-    (folder / "verdict.json").write_text(strict_json(summary, indent=2), encoding="utf-8")
+    write_json(folder / "verdict.json", summary)
     write_report(folder)
 
 

@@ -11,7 +11,7 @@ from scipy.sparse.linalg import eigsh
 from skfem import Basis
 
 from fembridge.problem import Array
-from fembridge.theory.features import Features
+from fembridge.theory.features import Features, breakpoints
 from fembridge.theory.grams import dense, derivatives, gram, nodal_to_relu, relu_to_nodal
 from fembridge.theory.memory import require_memory
 from fembridge.theory.meshes import interval_mesh
@@ -41,8 +41,7 @@ class Spectrum:
 
 
 def spectrum(features: Features, form: str = "mass") -> Spectrum:
-    """Eigenvalues of the Gram matrix G[i, j] = a(φ_i, φ_j), a(u, v) = ∫uv ("mass") or ∫u'v' ("stiffness"), by the
-    method that suits it.
+    """Eigenvalues of the Gram matrix a(φ_i, φ_j): ∫uv ("mass"), ∫u'v' ("stiffness") or their sum ("h1").
 
     ReLU features that all face right: `two_sided`, every eigenvalue to high relative accuracy. Otherwise the assembled
     Gram: `banded` where the activation has compact support, else `dense_symmetric`, with a noise floor.
@@ -55,11 +54,7 @@ def spectrum(features: Features, form: str = "mass") -> Spectrum:
     True
     """
     if _right_facing_relu(features) and form in ("mass", "stiffness"):
-        # Kinks −c/w with w ≠ 1 are rounded, and so is the distance of two neighbours, by up to 6 ε |b|.
-        knots, exact = -features.biases / features.weights, bool((features.weights == 1).all())
-        gap = np.diff(np.sort(np.append(knots, features.domain[1]))).min()
-        rounding = 0.0 if exact else 6 * EPS * float(np.abs(features.domain).max() / gap)
-        return two_sided(*relu_factors(features, form), rounding)
+        return two_sided(*relu_factors(features, form), _kink_rounding(features))
     if not features.activation.compact:
         require_memory(4 * 8 * len(features) ** 2, f"the dense Gram of {len(features)} features")
     matrix, reach = gram(features, form), _reach(features if form == "mass" else derivatives(features)[0])
@@ -86,15 +81,23 @@ def _right_facing_relu(features: Features) -> bool:
     """Whether these are ReLUs with distinct kinks inside [a, b), all of them active to the right."""
     if features.activation.name != "relu" or (features.weights <= 0).any():
         return False
-    knots, (a, b) = np.sort(-features.biases / features.weights), features.domain
-    return bool(knots[0] >= a and knots[-1] < b and (np.diff(knots) > 0).all())
+    kinks, (a, b) = np.sort(breakpoints(features)[:, 0]), features.domain
+    return bool(kinks[0] >= a and kinks[-1] < b and (np.diff(kinks) > 0).all())
+
+
+def _kink_rounding(features: Features) -> float:
+    """6 ε |b|/h for the smallest step h: where w ≠ 1 a kink −c/w is rounded, and so is the distance to the next."""
+    if (features.weights == 1).all():
+        return 0.0
+    steps = np.diff(np.sort(np.append(breakpoints(features), features.domain[1])))
+    return float(6 * EPS * np.abs(features.domain).max() / steps.min())
 
 
 def dense_symmetric(matrix: Array, reach: float = 0.0) -> Spectrum:
     """All eigenvalues of a symmetric matrix by LAPACK, |λ̂ − λ| ≤ (n + 4 reach) ε λ_max.
 
-    n ε covers the sums of n terms that formed the matrix and the backward error of the solver; reach, the largest
-    |w x|, the rounding of w x + c in the features. Eigenvalues below that have no certain digit and may be negative.
+    n ε covers the sums of n terms that formed the matrix and the backward error of the solver; reach ε is what the
+    rounding of w x + c leaves in the features. Eigenvalues below that have no certain digit and may be negative.
     """
     values = np.asarray(eigvalsh(matrix)[::-1], dtype=float)
     return _absolute(values, (len(values) + 4 * reach) * EPS * np.abs(values).max(), "dense symmetric (LAPACK syevr)")
@@ -118,10 +121,9 @@ def banded(matrix: csr_array, reach: float = 0.0) -> Spectrum:
 
 
 def extreme_eigenvalues(matrix: csr_array) -> tuple[float, float]:
-    """The smallest and the largest eigenvalue of a sparse symmetric tridiagonal matrix, by bisection in O(n): a few ε
-    λ_max.
+    """The smallest and the largest eigenvalue of a sparse symmetric tridiagonal matrix.
 
-    Raises ValueError for a matrix with more diagonals.
+    By bisection in O(n), to a few ε λ_max. Raises ValueError for a matrix with more diagonals.
 
     >>> low, high = extreme_eigenvalues(csr_array(np.array([[2.0, 1.0], [1.0, 2.0]])))
     >>> round(low, 12), round(high, 12)
@@ -176,9 +178,9 @@ def relu_factors(features: Features, form: str = "mass") -> tuple[Array, Array]:
     The kinks must be distinct and inside [a, b). Raises MemoryError where two n × n matrices and their copies do not
     fit into half of this machine's memory.
     """
-    order = np.argsort(-features.biases / features.weights, kind="stable")
-    weights = features.weights[order]
-    knots, end = (-features.biases / features.weights)[order], features.domain[1]
+    kinks, end = breakpoints(features)[:, 0], features.domain[1]
+    order = np.argsort(kinks)
+    knots, weights = kinks[order], features.weights[order]
     n = len(knots)
     require_memory(4 * 8 * n**2, f"the two-sided spectrum of {n} knots")
     nodes = np.append(knots, end)

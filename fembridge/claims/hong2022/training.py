@@ -16,7 +16,7 @@ from fembridge.claims.hong2022.grams import SOURCE, UNIT
 from fembridge.networks.models import initialise, on_knots
 from fembridge.networks.training import Optimizer
 from fembridge.problem import Array, Problem, sines, terrain
-from fembridge.theory.features import grid
+from fembridge.theory.features import Features, grid
 from fembridge.theory.prediction import Prediction, predict, steps_to_tolerance
 
 WIDTH, STEPS = 64, 1000
@@ -31,6 +31,13 @@ WHY = (
 
 def _multisine(frequencies: tuple[int, ...], samples: int | str = 256, loss: str = "mass") -> Problem:
     return Problem(sines(frequencies, [1.0] * len(frequencies)), frequencies, loss=loss, samples=samples)  # type: ignore[arg-type]
+
+
+_network = partial(on_knots, knots=grid(WIDTH), domain=UNIT)  # of an activation's name
+
+
+def _features(name: str) -> Features:
+    return features_of(_network(name), UNIT)
 
 
 def _against(comparison: Comparison, wrong: Prediction, chart: Chart | HeatMap) -> Evidence:
@@ -50,8 +57,8 @@ def _frequencies(setting: Setting, name: str, samples: int | str) -> Evidence:
     """Gradient descent on a sum of sines; the control is the prediction for the other activation."""
     frequencies = OCTAVES if samples == 256 else tuple(range(1, 25))
     problem = _multisine(frequencies, samples)
-    comparison = compare(problem, on_knots(name, grid(WIDTH), UNIT), steps=STEPS)
-    wrong = predict(features_of(on_knots(OTHER[name], grid(WIDTH), UNIT), UNIT), problem, comparison.steps)
+    comparison = compare(problem, _network(name), steps=STEPS)
+    wrong = predict(_features(OTHER[name]), problem, comparison.steps)
     title = f"Gradient descent, {SPOKEN[name]}, {WIDTH} neurons"
     if samples == 256:
         return _against(comparison, wrong, _curves(comparison, title))
@@ -78,7 +85,7 @@ def _modes(setting: Setting, name: str) -> Evidence:
     one step; the control has every eigenvalue 1 % larger.
     """
     problem = _multisine(OCTAVES)
-    model = on_knots(name, grid(WIDTH), UNIT)
+    model = _network(name)
     features = features_of(model, UNIT)
     half = 0.5 * predict(features, problem, [0]).learning_rate
     comparison = compare(problem, model, steps=STEPS, learning_rate=half)
@@ -97,7 +104,7 @@ def _modes(setting: Setting, name: str) -> Evidence:
 
 def _momentum(setting: Setting, name: str, optimizer: Optimizer) -> Evidence:
     """Momentum 0.9; the control is plain gradient descent."""
-    problem, model = _multisine(OCTAVES), on_knots(name, grid(WIDTH), UNIT)
+    problem, model = _multisine(OCTAVES), _network(name)
     comparison = compare(problem, model, steps=STEPS, optimizer=optimizer, momentum=0.9)
     wrong = predict(features_of(model, UNIT), problem, comparison.steps)
     return _against(comparison, wrong, _curves(comparison, f"{optimizer}, momentum 0.9, {SPOKEN[name]}"))
@@ -105,7 +112,7 @@ def _momentum(setting: Setting, name: str, optimizer: Optimizer) -> Evidence:
 
 def _divergence(setting: Setting) -> Evidence:
     """A learning rate 5 % above 2/λ_max: growth is predicted too; the control is the stability limit itself."""
-    problem, model = _multisine(OCTAVES), on_knots("hat", grid(WIDTH), UNIT)
+    problem, model = _multisine(OCTAVES), _network("hat")
     features = features_of(model, UNIT)
     limit = predict(features, problem, [0]).stability_limit
     comparison = compare(problem, model, steps=200, learning_rate=1.05 * limit)
@@ -118,21 +125,21 @@ def _divergence(setting: Setting) -> Evidence:
 def _terrain(setting: Setting, name: str) -> Evidence:
     """A row of real elevations, integrated exactly over its 402 pieces."""
     problem = Problem(terrain(), OCTAVES, samples="exact")
-    comparison = compare(problem, on_knots(name, grid(WIDTH), UNIT), steps=STEPS)
-    wrong = predict(features_of(on_knots(OTHER[name], grid(WIDTH), UNIT), UNIT), problem, comparison.steps)
+    comparison = compare(problem, _network(name), steps=STEPS)
+    wrong = predict(_features(OTHER[name]), problem, comparison.steps)
     return _against(comparison, wrong, _curves(comparison, f"Real terrain, {SPOKEN[name]}, {WIDTH} neurons"))
 
 
 def _predicted_steps(name: str, problem: Problem, rate: float) -> tuple[float, float]:
     """Predicted first step at which the error is at most 10 %, and the learning rate, `rate` times 1/λ_max."""
-    features = features_of(on_knots(name, grid(WIDTH), UNIT), UNIT)
+    features = _features(name)
     eta = rate * predict(features, problem, [0]).learning_rate
     return float(steps_to_tolerance(features, problem, 0.1, learning_rate=eta)[0]), eta
 
 
 def _steps_to_ten_percent(name: str, problem: Problem, rate: float) -> tuple[float, float]:
     """First step at which the error is at most 10 %: predicted, and in a training that records each step."""
-    model = on_knots(name, grid(WIDTH), UNIT)
+    model = _network(name)
     expected, eta = _predicted_steps(name, problem, rate)
     # Trained for longer than predicted, so that a prediction which is too early shows as well.
     trained = compare(problem, model, steps=np.arange(int(1.1 * expected) + 3), learning_rate=eta)
@@ -182,7 +189,7 @@ def _hat_no_bias(setting: Setting) -> Evidence:
 
 
 def _energy_reversal(setting: Setting) -> Evidence:
-    return _bias("hat", setting.size((1, 2, 4, 8), (1, 2, 4, 8)), trend=-1, loss="stiffness", samples="exact")
+    return _bias("hat", (1, 2, 4, 8), trend=-1, loss="stiffness", samples="exact")
 
 
 def _trained(
