@@ -13,7 +13,7 @@ from skfem import Basis
 from fembridge.problem import Array
 from fembridge.theory.features import Features, breakpoints
 from fembridge.theory.grams import dense, derivatives, gram, nodal_to_relu, relu_to_nodal
-from fembridge.theory.memory import require_memory
+from fembridge.memory import require_memory
 from fembridge.theory.meshes import interval_mesh
 from fembridge.theory.spaces import assemble, space
 
