@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -12,8 +12,11 @@ from fembridge import __version__
 
 if TYPE_CHECKING:  # heavy libraries are imported by the verbs that need them: --version answers at once
     from fembridge.problem import Array
+    from fembridge.theory.eigenpairs import Eigenpairs
+    from fembridge.theory.symmetric import Spectrum
 
 Loss = Literal["mass", "stiffness", "h1"]
+Method = Literal["auto", "dispersion", "sturm", "lanczos", "banded", "dense"]
 
 app = typer.Typer(add_completion=False)
 
@@ -31,6 +34,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 Activation = Annotated[str, typer.Option(help="Its name: relu, relu2, leaky-relu, step, hat, bspline0 … bspline3.")]
 Knots = Annotated[str, typer.Option(metavar="N|FILE", help="Equispaced knots, or a .npy or text file of knots.")]
+MaxMemory = Annotated[
+    float | None, typer.Option(metavar="GIB", help="Memory to take at most; half of the machine's if left out.")
+]
 Domain = Annotated[tuple[float, float], typer.Option(metavar="A B", help="Ends of the interval.")]
 
 
@@ -80,52 +86,85 @@ def spectrum(
     activation: Activation = "relu",
     knots: Knots = "64",
     domain: Domain = (0.0, 1.0),
-    form: Annotated[Literal["mass", "stiffness"], typer.Option(help="∫uv or ∫u'v'.")] = "mass",
-    top: Annotated[int | None, typer.Option(min=1, help="Only the K largest.", metavar="K")] = None,
-    out: Annotated[Path | None, typer.Option(help="Write eigenvalues and error to this .npz file.")] = None,
+    form: Annotated[Loss, typer.Option(help="∫uv, ∫u'v' or their sum.")] = "mass",
+    affine: Annotated[bool, typer.Option("--affine", help="With the constant and the linear function.")] = False,
+    largest: Annotated[int | None, typer.Option(min=1, metavar="K", help="Only these, with eigenvectors.")] = None,
+    smallest: Annotated[int | None, typer.Option(min=1, metavar="K", help="Only these, with eigenvectors.")] = None,
+    method: Annotated[Method, typer.Option(help="How it is computed.")] = "auto",
+    max_memory: MaxMemory = None,
+    top: Annotated[int | None, typer.Option(min=1, help="Show only the K largest.", metavar="K")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write eigenvalues, error (and eigenvectors) to this .npz.")] = None,
     json: Json = False,
 ) -> None:
     """What is the spectrum of this activation on these knots?"""
     import numpy as np
 
+    from fembridge.memory import memory_limit
     from fembridge.output import terminal
     from fembridge.studies.folders import result_file, strict_json
+    from fembridge.theory.eigenpairs import eigenpairs
     from fembridge.theory.features import on_knots
     from fembridge.theory.spectra import spectrum as spectrum_of
 
+    if largest and smallest:
+        raise ValueError("--largest: expected without --smallest, got both")
+    count = largest or smallest
+    if count and affine:
+        raise ValueError("--affine: expected without --largest and --smallest")
     features = on_knots(activation, _knots(knots, domain), domain)
-    with result_file(out) if out else nullcontext() as file:
-        found = spectrum_of(features, form)
-        if file:
-            with file.open("wb") as stream:  # a stream keeps the suffix as it was given
-                np.savez(stream, eigenvalues=found.eigenvalues, error=found.error)
-    answer = {
+    answer: dict[str, Any] = {
         "schema_version": 1,
         "fembridge": __version__,
         "activation": activation,
         "form": form,
+        "affine": affine,
         "domain": domain,
         "n": len(features),
-        "method": found.method,
-        "condition_number": found.condition_number,
-        "noise_floor": found.noise_floor,
+    }
+    with result_file(out) if out else nullcontext() as file, memory_limit(max_memory):
+        if count:
+            some = eigenpairs(features, count, "largest" if largest else "smallest", form, method)
+            found: Spectrum | Eigenpairs = some
+            summary = f"largest relative residual {some.residuals.max():.1e} · {some.method}"
+            answer |= {"which": "largest" if largest else "smallest", "method": some.method}
+            arrays: dict[str, Any] = {"residuals": some.residuals, "eigenvectors": some.vectors}
+        else:
+            whole = spectrum_of(features, form, method, affine)
+            found = whole
+            summary = (
+                f"condition number {whole.condition_number:.6g} · noise floor {whole.noise_floor:.1e} · {whole.method}"
+            )
+            answer |= {
+                "which": "all",
+                "method": whole.method,
+                "condition_number": whole.condition_number,
+                "noise_floor": whole.noise_floor,
+            }
+            arrays = {}
+        if file:
+            with file.open("wb") as stream:  # a stream keeps the suffix as it was given
+                np.savez(stream, eigenvalues=found.eigenvalues, error=found.error, **arrays)
+    answer |= {
         "error_bound": found.error.max(),
         "eigenvalues": found.eigenvalues[:top],
         "error": found.error[:top],
     }
     if json:
         print(strict_json(answer))
-    else:
-        shown = slice(top or 10)
-        rows = enumerate(zip(found.eigenvalues[shown], found.error[shown], strict=True), start=1)
-        cells = [[k, f"{value:.12g}", f"{error:.1e}"] for k, (value, error) in rows]
-        table = terminal.table(["k", "eigenvalue", "relative error ≤"], cells)
-        left = len(features) - table.row_count
-        terminal.show(
-            table,
-            *([f"and {left} smaller ones, down to {found.eigenvalues[-1]:.6g} (--top K shows more)"] if left else []),
-            f"condition number {found.condition_number:.6g} · noise floor {found.noise_floor:.1e} · {found.method}",
-        )
+        return
+    shown = slice(top or (None if count else 10))
+    rows = enumerate(zip(found.eigenvalues[shown], found.error[shown], strict=True), start=1)
+    first = len(features) - count if smallest and count else 0
+    table = terminal.table(
+        ["k", "eigenvalue", "relative error ≤"],
+        [[first + k, f"{value:.12g}", f"{error:.1e}"] for k, (value, error) in rows],
+    )
+    left = len(found.eigenvalues) - table.row_count
+    terminal.show(
+        table,
+        *([f"and {left} smaller ones, down to {found.eigenvalues[-1]:.6g} (--top K shows more)"] if left else []),
+        summary,
+    )
 
 
 @app.command()

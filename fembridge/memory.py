@@ -49,7 +49,7 @@ def require_memory(needed: float, what: str) -> None:
     ...     require_memory(2**31, "the Gram matrix")
     Traceback (most recent call last):
     ...
-    MemoryError: the Gram matrix needs 2.0 GiB, more than the 1.0 GiB it may take
+    MemoryError: the Gram matrix needs 2 GiB, more than the 1 GiB it may take
     """
     if not fits(needed):
-        raise MemoryError(f"{what} needs {needed / GIB:.1f} GiB, more than the {available() / GIB:.1f} GiB it may take")
+        raise MemoryError(f"{what} needs {needed / GIB:.3g} GiB, more than the {available() / GIB:.3g} GiB it may take")

@@ -119,7 +119,7 @@ def relu_to_nodal(knots: ArrayLike, end: float) -> LinearOperator:
     def transposed(u: Array) -> Array:
         return np.cumsum((h * np.cumsum(u[::-1], axis=0)[::-1])[::-1], axis=0)[::-1]
 
-    return _operator(apply, transposed, len(h))
+    return operator(apply, transposed, len(h))
 
 
 def nodal_to_relu(knots: ArrayLike, end: float) -> LinearOperator:
@@ -138,10 +138,10 @@ def nodal_to_relu(knots: ArrayLike, end: float) -> LinearOperator:
     def transposed(v: Array) -> Array:
         return np.diff(np.diff(v, axis=0, append=0.0) / h, axis=0, append=0.0)
 
-    return _operator(apply, transposed, len(h))
+    return operator(apply, transposed, len(h))
 
 
-def _operator(apply: Callable[[Array], Array], transposed: Callable[[Array], Array], n: int) -> LinearOperator:
+def operator(apply: Callable[[Array], Array], transposed: Callable[[Array], Array], n: int) -> LinearOperator:
     """A LinearOperator from maps of (n, m) arrays."""
 
     def column(f: Callable[[Array], Array]) -> Callable[[Array], Array]:

@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import cholesky, solve_triangular, svd
 from skfem import Basis, LinearForm
 
+from fembridge.memory import require_memory
 from fembridge.problem import Array, Complex, Problem, sample
 from fembridge.theory.features import Features
 from fembridge.theory.grams import coefficients, derivatives, feature_space
-from fembridge.memory import require_memory
 from fembridge.theory.modes import fourier, fourier_functionals
 from fembridge.theory.rates import check_optimizer, contraction, stability_limit
 from fembridge.theory.spaces import assemble

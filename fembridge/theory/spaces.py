@@ -1,11 +1,28 @@
-"""Finite-element spaces on an interval and their matrices, assembled by scikit-fem."""
+"""Finite-element spaces on simplicial meshes and their matrices, assembled by scikit-fem."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy.sparse import csr_array
-from skfem import Basis, BilinearForm, Element, ElementLineP0, ElementLineP1, ElementLineP2, ElementLinePp, MeshLine
+from skfem import (
+    Basis,
+    BilinearForm,
+    Element,
+    ElementLineP0,
+    ElementLineP1,
+    ElementLineP2,
+    ElementLinePp,
+    ElementTetP0,
+    ElementTetP1,
+    ElementTetP2,
+    ElementTriP0,
+    ElementTriP1,
+    ElementTriP2,
+    Mesh,
+    MeshLine,
+)
 from skfem.helpers import dot, grad
+from skfem.refdom import RefTet, RefTri
 
 from fembridge.problem import Array
 
@@ -18,13 +35,13 @@ def mass(u, v, _):  # type: ignore[no-untyped-def]
 
 @BilinearForm
 def stiffness(u, v, _):  # type: ignore[no-untyped-def]
-    """∫ u' v'."""
+    """∫ ∇u · ∇v; u' v' on an interval."""
     return dot(grad(u), grad(v))
 
 
 @BilinearForm
 def h1(u, v, _):  # type: ignore[no-untyped-def]
-    """∫ u v + u' v'."""
+    """∫ u v + ∇u · ∇v."""
     return u * v + dot(grad(u), grad(v))
 
 
@@ -42,15 +59,36 @@ def named_form(form: str | BilinearForm) -> BilinearForm:
     return FORMS[form]
 
 
-def space(mesh: MeshLine, degree: int, intorder: int | None = None, panels: int = 1) -> Basis:
+SIMPLICES = {
+    RefTri: (ElementTriP0, ElementTriP1, ElementTriP2),
+    RefTet: (ElementTetP0, ElementTetP1, ElementTetP2),
+}
+
+
+def space(mesh: Mesh, degree: int, intorder: int | None = None, panels: int = 1) -> Basis:
     """The space P_p of piecewise polynomials of `degree`, continuous for degree ≥ 1.
 
-    intorder: polynomial degree that is integrated exactly; 2p where nothing is said. panels: parts of each cell that
-    are integrated to this order one by one, for integrands that oscillate within a cell.
+    Any degree on an interval; 0, 1 or 2 on triangles and tetrahedra. intorder: polynomial degree that is integrated
+    exactly; 2p where nothing is said. panels: parts of each cell of an interval that are integrated to this order one
+    by one, for integrands that oscillate within a cell.
+
+    Raises ValueError for a mesh of other cells, for a degree and for panels that it does not have.
+
+    >>> from fembridge.theory.meshes import box_mesh
+    >>> int(space(box_mesh([(0.0, 1.0), (0.0, 1.0)], 3), 2).N)       # (2·3 + 1)²
+    49
     """
-    z, w = np.polynomial.legendre.leggauss((max(1, 2 * degree) if intorder is None else intorder) // 2 + 1)
-    points = np.add.outer(np.arange(panels), (1 + z) / 2).ravel() / panels
-    return Basis(mesh, line_element(degree), quadrature=(points[None, :], np.tile(w / 2, panels) / panels))
+    if isinstance(mesh, MeshLine):
+        z, w = np.polynomial.legendre.leggauss((max(1, 2 * degree) if intorder is None else intorder) // 2 + 1)
+        points = np.add.outer(np.arange(panels), (1 + z) / 2).ravel() / panels
+        return Basis(mesh, line_element(degree), quadrature=(points[None, :], np.tile(w / 2, panels) / panels))
+    if not isinstance(mesh, Mesh) or mesh.refdom not in SIMPLICES:
+        raise ValueError(f"space: expected a mesh of intervals, triangles or tetrahedra, got {type(mesh).__name__}")
+    if degree not in (0, 1, 2):
+        raise ValueError(f"space: expected degree 0, 1 or 2 on triangles and tetrahedra, got {degree}")
+    if panels != 1:
+        raise ValueError(f"space: panels divide the cells of an interval alone, got {panels}")
+    return Basis(mesh, SIMPLICES[mesh.refdom][degree](), intorder=max(1, 2 * degree) if intorder is None else intorder)
 
 
 def line_element(degree: int) -> Element:

@@ -18,8 +18,9 @@ from fembridge.networks.models import on_knots, shallow
 from fembridge.networks.tangents import exact_gram, exact_points, exact_spectrum
 from fembridge.networks.tangents import features as hidden_features
 from fembridge.problem import Array
-from fembridge.theory import grams, modes, spectra, splines
+from fembridge.theory import grams, modes, spectra, splines, symmetric
 from fembridge.theory.features import grid
+from fembridge.theory.laplace import laplace_modes
 from fembridge.theory.meshes import interval_mesh
 from fembridge.theory.spaces import space
 
@@ -125,7 +126,7 @@ def _hat_condition(setting: Setting) -> Evidence:
         s = exact_spectrum(on_knots("hat", grid(n), UNIT), UNIT)
         measured.append(s[0] / s[-1])
     for n in large:
-        low, high = spectra.extreme_eigenvalues(
+        low, high = symmetric.extreme_eigenvalues(
             csr_array(grams.gram(features_of(on_knots("hat", grid(n), UNIT), UNIT)))
         )
         measured.append(high / low)
@@ -158,7 +159,7 @@ def _hat_symbol(setting: Setting) -> Evidence:
 def _wide_hats(n: int, width: float) -> tuple[Array, Array]:
     """Spectra, predicted and measured, of n hats of half-width `width` that start on a grid of spacing 1/n."""
     model = shallow(activation("hat"), np.full(n, 1 / width), -grid(n) / width)
-    predicted = spectra.dense_symmetric(grams.dense(grams.gram(features_of(model, UNIT)))).eigenvalues
+    predicted = symmetric.dense_symmetric(grams.dense(grams.gram(features_of(model, UNIT)))).eigenvalues
     return predicted, exact_spectrum(model, UNIT)
 
 
@@ -185,7 +186,7 @@ def _laplace_modes(setting: Setting) -> Evidence:
     """Rayleigh coefficients of Σ_j φ_j⟨φ_j, ·⟩ along cosines, the Neumann modes of K v = ω² M v on a fine mesh."""
     n, count = setting.size(400, 1000), 13
     basis = space(interval_mesh(np.linspace(0, 1, 4 * n + 1)), 1)
-    laplace = spectra.laplace_modes(basis, count)
+    laplace = laplace_modes(basis, count)
     omega, nodes = laplace.frequencies[1:], basis.mesh.p[0]
     columns = []
     for name in ("relu", "hat"):
