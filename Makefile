@@ -22,8 +22,8 @@ test: lint  ## lint, doctests and tests
 test-all: lint  ## the slow tests too
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "slow or not slow"
 
-bench: $(STAMP)  ## speed, as ratios to a baseline in the same run
-	$(BIN)/python experiments/benchmarks/one_dimension.py
+bench: $(STAMP)  ## time, memory and accuracy of each case and of its peers, in the same run
+	$(BIN)/python -m experiments.benchmarks
 
 # The stamp is younger than what decides on the packages, or they are installed again.
 $(STAMP): pyproject.toml constraints.txt

@@ -11,6 +11,8 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOME = {
+    # what a computation may take
+    "memory_limit": "memory",
     # what is being fitted
     "Problem": "problem",
     "Target": "problem",
@@ -37,6 +39,10 @@ _HOME = {
     "SplineActivation": "networks.activations",
     "initialise": "networks.models",
     "shallow": "networks.models",
+    "gauss_newton": "networks.curvature",
+    "ntk": "networks.curvature",
+    "hessian": "networks.curvature",
+    "top_eigenvalues": "networks.curvature",
     "train": "networks.training",
     # the bridge between them
     "expand": "bridge.expansion",

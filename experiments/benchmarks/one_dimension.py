@@ -1,21 +1,15 @@
-"""Shallow networks in one dimension: each case against a baseline in the same run, medians of several runs.
-
-.venv/bin/python experiments/benchmarks/one_dimension.py
-"""
+"""Shallow networks in one dimension: Gram matrices, predicted training, a training step, activations."""
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.table import Table
 from torch import nn
 
+from experiments.benchmarks.harness import Array, Case, Side, worst_scaled
 from fembridge.bridge.expansion import features_of
 from fembridge.networks.activations import Hat, SplineActivation
 from fembridge.networks.models import on_knots
@@ -23,113 +17,164 @@ from fembridge.networks.tangents import exact_gram
 from fembridge.networks.training import train
 from fembridge.problem import Problem, sample, sines
 from fembridge.theory.features import grid
-from fembridge.theory.features import on_knots as features_on_knots
 from fembridge.theory.grams import dense, gram
 from fembridge.theory.prediction import predict
-from fembridge.theory.spectra import dense_symmetric, spectrum
 
 UNIT = (0.0, 1.0)
 OCTAVES = (1, 2, 4, 8, 16)
 PROBLEM = Problem(sines(OCTAVES, [1.0] * 5), OCTAVES)
-RUNS = 5
+POINTS, WEIGHTS = sample(PROBLEM)
+NEURONS = 64
 
 
-def seconds(function: Callable[[], Any]) -> float:
-    """Median of `RUNS` runs after one that is not counted."""
-    function()
-    times = []
-    for _ in range(RUNS):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
-
-
-def spectra(n: int) -> tuple[str, float, float, str]:
-    """All eigenvalues of n random ReLU knots, and LAPACK on the dense Gram, with the number it has wrong by 1 %."""
-    features = features_on_knots("relu", np.sort(np.random.default_rng(0).random(n)))
-    matrix = dense(gram(features))
-    ours, theirs = seconds(lambda: spectrum(features)), seconds(lambda: np.linalg.eigvalsh(matrix))
-    found, plain = spectrum(features), dense_symmetric(matrix)
-    off = int((np.abs(plain.eigenvalues / found.eigenvalues - 1) > 0.01).sum())
-    note = (
-        f"bound {found.error.max():.0e}; LAPACK: {off} of {n} off by 1 % or more, {(plain.eigenvalues <= 0).sum()} ≤ 0"
+def grams(name: str, exact: Callable[[int], Array]) -> Case:
+    """A Gram matrix assembled as a congruence, and by quadrature of the network, against its formula."""
+    return Case(
+        f"Gram of {name} features",
+        inputs=lambda n: on_knots(name, grid(n), UNIT),
+        sides=(
+            Side("ours", lambda model: lambda: dense(gram(features_of(model, UNIT)))),
+            Side("quadrature of the network", lambda model: lambda: exact_gram(model, UNIT)),
+        ),
+        sizes=(250, 500, 1000, 2000),
+        quick=(20,),
+        reference=lambda model: exact(model[0].out_features),
+        error=worst_scaled,
     )
-    return f"spectrum, {n} random ReLU knots / LAPACK eigvalsh", ours, theirs, note
 
 
-def grams(name: str, n: int) -> tuple[str, float, float, str]:
-    """A Gram matrix assembled as a congruence, and by quadrature of the network."""
-    model = on_knots(name, grid(n), UNIT)
-    features = features_of(model, UNIT)
-    error = np.abs(dense(gram(features)) - exact_gram(model, UNIT)).max()
-    times = seconds(lambda: gram(features)), seconds(lambda: exact_gram(model, UNIT))
-    return f"Gram of {n} {name} features / quadrature of the network", *times, f"they differ by {error:.0e}"
+def relu_gram(n: int) -> Array:
+    """∫ (x − a)₊(x − b)₊ = L³/3 + |b − a| L²/2, L = 1 − max(a, b)."""
+    a, b = np.meshgrid(grid(n), grid(n))
+    rest = 1 - np.maximum(a, b)
+    return np.asarray(rest**3 / 3 + np.abs(b - a) * rest**2 / 2)
 
 
-def prediction(name: str, steps: int) -> tuple[str, float, float, str]:
-    """Curves of many steps predicted, and the time of training that long (measured on 1,000 of them)."""
-    features, (points, weights) = features_of(on_knots(name, grid(64), UNIT), UNIT), sample(PROBLEM)
+def hat_gram(n: int) -> Array:
+    """h/6 of (1, 4, 1), for hats on [b_j, b_j + 2h]; the last one is cut in half by the end of the domain."""
+    matrix = 4 * np.eye(n) + np.eye(n, k=1) + np.eye(n, k=-1)
+    matrix[-1, -1] = 2
+    return np.asarray(matrix / (6 * n))
+
+
+def network(name: str) -> nn.Sequential:
+    return on_knots(name, grid(NEURONS), UNIT)
+
+
+def rate(name: str) -> float:
+    return predict(features_of(network(name), UNIT), PROBLEM, [0]).learning_rate
+
+
+def predicted(name: str, steps: int) -> Array:
+    """The amplitude of the error at each frequency, at 40 steps."""
     recorded = np.unique(np.geomspace(1, steps, 40).astype(int))
-    rate = predict(features, PROBLEM, [0]).learning_rate
-
-    def trained() -> None:
-        model = on_knots(name, grid(64), UNIT)
-        train(model, PROBLEM, points=points, weights=weights, learning_rate=rate, record=[0, 1000])
-
-    ours, theirs = seconds(lambda: predict(features, PROBLEM, recorded)), seconds(trained) * steps / 1000
-    return f"predict {steps:,} steps, {name} / train them", ours, theirs, "training timed on 1,000 steps"
+    return np.abs(predict(features_of(network(name), UNIT), PROBLEM, recorded).coefficients)
 
 
-def training_step() -> tuple[str, float, float, str]:
-    """A recorded training, and the shortest loop one would write by hand, 1,000 steps each."""
-    points, weights = sample(PROBLEM)
-    rate = predict(features_of(on_knots("relu", grid(64), UNIT), UNIT), PROBLEM, [0]).learning_rate
-
-    def ours() -> None:
-        model = on_knots("relu", grid(64), UNIT)
-        train(model, PROBLEM, points=points, weights=weights, learning_rate=rate, record=np.arange(0, 1001, 25))
-
-    def plain() -> None:
-        model = on_knots("relu", grid(64), UNIT)
-        x = torch.as_tensor(points)[:, None]
-        f = torch.as_tensor(PROBLEM.target.values(points))[:, None]
-        descend, mean_square = torch.optim.SGD([model[2].weight], rate), nn.MSELoss()
-        for _ in range(1000):
-            descend.zero_grad()
-            (0.5 * mean_square(model(x), f)).backward()
-            descend.step()
-
-    return "1,000 recorded training steps / a plain PyTorch loop", seconds(ours), seconds(plain), "64 ReLUs, 256 points"
+def trained(name: str, steps: int, learning_rate: float) -> Array:
+    recorded = np.unique(np.geomspace(1, steps, 40).astype(int))
+    path = train(network(name), PROBLEM, points=POINTS, weights=WEIGHTS, learning_rate=learning_rate, record=recorded)
+    return np.abs(path.coefficients)
 
 
-def activations(module: nn.Module, name: str) -> tuple[str, float, float, str]:
-    """Forward and backward on a million numbers."""
-    z = torch.linspace(-1, 3, 10**6, requires_grad=True)
-
-    def pass_through(activation: nn.Module) -> Callable[[], Any]:
-        return lambda: activation(z).sum().backward()
-
-    return f"{name} / nn.ReLU", seconds(pass_through(module)), seconds(pass_through(nn.ReLU())), "10⁶ numbers, float32"
-
-
-def main() -> None:
-    cases = [
-        spectra(500),
-        spectra(2000),
-        grams("hat", 1000),
-        grams("relu", 1000),
-        prediction("relu", 1_000_000),
-        prediction("hat", 1_000_000),
-        training_step(),
-        activations(Hat(), "Hat"),
-        activations(SplineActivation([0.0, 1.0, 2.0, 3.0], [1.0, -1.0], 1), "SplineActivation, 4 knots"),
-    ]
-    table = Table("case / baseline", "seconds", "baseline", "baseline / seconds", "")
-    for name, ours, theirs, note in cases:
-        table.add_row(name, f"{ours:.3g}", f"{theirs:.3g}", f"{theirs / ours:.3g}", note)
-    Console(width=170).print(table)
+def prediction(name: str) -> Case:
+    """The learning curves of many steps, predicted, and trained for."""
+    return Case(
+        f"learning curves of {NEURONS} {name} features",
+        inputs=lambda steps: (steps, rate(name)),
+        sides=(
+            Side("ours", lambda given: lambda: predicted(name, given[0])),
+            Side("training them", lambda given: lambda: trained(name, *given), upto=10_000),
+        ),
+        sizes=(100, 1000, 10_000, 1_000_000),
+        quick=(20,),
+        size="steps",
+        reference="training them",
+        error=worst_scaled,
+    )
 
 
-if __name__ == "__main__":
-    main()
+def plain_loop(steps: int, learning_rate: float) -> Array:
+    """The shortest loop one would write by hand."""
+    model = network("relu")
+    x = torch.as_tensor(POINTS)[:, None]
+    f = torch.as_tensor(PROBLEM.target.values(POINTS))[:, None]
+    descend, mean_square = torch.optim.SGD([model[2].weight], learning_rate), nn.MSELoss()
+    for _ in range(steps):
+        descend.zero_grad()
+        (0.5 * mean_square(model(x), f)).backward()
+        descend.step()
+    return model(x).detach().numpy()[:, 0]
+
+
+def recorded_training(steps: int, learning_rate: float) -> Array:
+    every = np.unique(np.linspace(0, steps, 41).astype(int))
+    path = train(network("relu"), PROBLEM, points=POINTS, weights=WEIGHTS, learning_rate=learning_rate, record=every)
+    return path.residuals[-1] + PROBLEM.target.values(POINTS)
+
+
+TRAINING = Case(
+    f"recorded training of {NEURONS} ReLUs on {len(POINTS)} points",
+    inputs=lambda steps: (steps, rate("relu")),
+    sides=(
+        Side("ours", lambda given: lambda: recorded_training(*given)),
+        Side("plain PyTorch loop", lambda given: lambda: plain_loop(*given)),
+    ),
+    sizes=(1000,),
+    quick=(20,),
+    size="steps",
+    reference="plain PyTorch loop",
+    error=worst_scaled,
+)
+
+
+def passes(sigma: Callable[[torch.Tensor], torch.Tensor], judged: bool = True) -> Callable[[torch.Tensor], Any]:
+    """Forward and backward; the values are judged."""
+
+    def prepare(z: torch.Tensor) -> Callable[[], torch.Tensor | None]:
+        def run() -> torch.Tensor | None:
+            z.grad = None
+            values = sigma(z)
+            values.sum().backward()
+            return values.detach() if judged else None
+
+        return run
+
+    return prepare
+
+
+def activation(name: str, module: nn.Module, plain: Callable[[torch.Tensor], torch.Tensor]) -> Case:
+    """An activation on n numbers in float32, the same from nn.ReLU's, and one nn.ReLU, which is the least there is."""
+    return Case(
+        f"{name}, forward and backward",
+        inputs=lambda n: torch.linspace(-1, 4, n, requires_grad=True),
+        sides=(
+            Side("ours", passes(module)),
+            Side("as a sum of ReLUs", passes(plain)),
+            Side("one nn.ReLU", passes(nn.ReLU(), judged=False)),
+        ),
+        sizes=(10**6,),
+        quick=(1000,),
+        reference=lambda z: plain(z.detach().double()),
+        error=worst_scaled,
+    )
+
+
+def hat(z: torch.Tensor) -> torch.Tensor:
+    return torch.relu(z) - 2 * torch.relu(z - 1) + torch.relu(z - 2)
+
+
+def two_hats(z: torch.Tensor) -> torch.Tensor:
+    """1 at 1, −1 at 2, 0 at 0 and 3."""
+    return torch.relu(z) - 3 * torch.relu(z - 1) + 3 * torch.relu(z - 2) - torch.relu(z - 3)
+
+
+CASES = [
+    grams("hat", hat_gram),
+    grams("relu", relu_gram),
+    prediction("relu"),
+    prediction("hat"),
+    TRAINING,
+    activation("Hat", Hat(), hat),
+    activation("SplineActivation of 4 knots", SplineActivation([0.0, 1.0, 2.0, 3.0], [1.0, -1.0], 1), two_hats),
+]
