@@ -180,9 +180,11 @@ def predict(
     samples: Annotated[str | None, typer.Option(metavar="N|exact", help="256, or exact for derivatives.")] = None,
     tolerance: Annotated[float, typer.Option(help="Learned when the error is this part of its start.")] = 0.1,
     weight_scale: Annotated[float, typer.Option(help="Factor of the inner weights.")] = 1.0,
+    max_memory: MaxMemory = None,
     json: Json = False,
 ) -> None:
     """How fast will each frequency be learned?"""
+    from fembridge.memory import memory_limit
     from fembridge.output import terminal
     from fembridge.problem import Problem, sines
     from fembridge.studies.folders import strict_json
@@ -196,8 +198,9 @@ def predict(
     features = on_knots(activation, _knots(knots, domain), domain, weight_scale)
     beta = _momentum(optimizer, momentum)
     rate = _rate(learning_rate)
-    found = prediction.predict(features, problem, [0], optimizer, rate, beta)
-    steps = prediction.steps_to_tolerance(features, problem, tolerance, optimizer, rate, beta)
+    with memory_limit(max_memory):
+        found = prediction.predict(features, problem, [0], optimizer, rate, beta)
+        steps = prediction.steps_to_tolerance(features, problem, tolerance, optimizer, rate, beta)
     answer = {
         "schema_version": 1,
         "fembridge": __version__,
@@ -231,10 +234,12 @@ def run(
     out: Annotated[Path, typer.Option(help="Folder of the run folders.")] = Path("results/runs"),
     device: Annotated[str, typer.Option(help="Where to train: cpu, cuda, …")] = "cpu",
     dtype: Annotated[Literal["float64", "float32"], typer.Option(help="Numbers to train with.")] = "float64",
+    max_memory: MaxMemory = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> int:
     """Predict, train, compare: one run file."""
+    from fembridge.memory import memory_limit
     from fembridge.output import terminal
     from fembridge.studies.config import load
     from fembridge.studies.folders import strict_json
@@ -243,7 +248,8 @@ def run(
     config = load(file)
     if seed is not None:
         config = config.model_copy(update={"seed": seed})
-    done = run_config(config, out, progress=terminal.progress("training", quiet), device=device, dtype=dtype)
+    with memory_limit(max_memory):
+        done = run_config(config, out, progress=terminal.progress("training", quiet), device=device, dtype=dtype)
     if json:
         print(strict_json(done.summary))
     else:

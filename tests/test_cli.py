@@ -127,6 +127,22 @@ WRONG: list[tuple[str, str]] = [
     ("spectrum --domain 0", "--domain"),
     ("spectrum --domain zero one", "--domain"),
     ("spectrum --top 0", "--top"),
+    ("spectrum --largest 0", "--largest"),
+    ("spectrum --smallest 2.5", "--smallest"),
+    ("spectrum --largest 65", "count: expected a whole number from 1 to 64, got 65"),
+    ("spectrum --largest 2 --smallest 2", "--largest: expected without --smallest, got both"),
+    ("spectrum --largest 2 --affine", "--affine: expected without --largest and --smallest"),
+    ("spectrum --affine --activation hat", "affine: expected ReLUs with distinct kinks inside the domain"),
+    ("spectrum --affine --method dense", "affine: expected ReLUs with distinct kinks inside the domain"),
+    ("spectrum --method jacobi", "'jacobi' is not one of 'auto', 'dispersion'"),
+    ("spectrum --method banded", 'method: banded does not apply to these "relu" features'),
+    ("spectrum --method sturm --activation hat", "method: sturm needs ReLUs with distinct kinks inside the domain"),
+    ("spectrum --method lanczos", 'method: "lanczos" is for some eigenpairs'),
+    ("spectrum --method dispersion --knots knots.txt", "method: dispersion needs equispaced knots"),
+    ("spectrum --method dispersion --largest 2", "method: dispersion gives no eigenvectors"),
+    ("spectrum --max-memory 0", "max_memory: expected a positive number of GiB, got 0"),
+    ("spectrum --max-memory nan", "max_memory: expected a positive number of GiB, got nan"),
+    ("predict --max-memory -1", "max_memory: expected a positive number of GiB, got -1"),
     ("spectrum --out theirs", "theirs: expected a file, got a folder"),
     ("spectrum --out pipe", "pipe: expected a file, got a device, pipe or socket"),
     ("spectrum --out loop", "loop: cannot be written"),
@@ -287,6 +303,48 @@ def test_a_spectrum_is_written_under_the_name_given(capsys: pytest.CaptureFixtur
         assert len(arrays["eigenvalues"]) == 12  # --top is about what is printed
         assert arrays["eigenvalues"][:2].tolist() == found["eigenvalues"]
         assert (np.diff(arrays["eigenvalues"]) <= 0).all()
+
+
+def test_a_hundred_thousand_eigenvalues_are_all_there(capsys: pytest.CaptureFixture[str]) -> None:
+    found = answer(capsys, "spectrum", "--knots", "100000", "--out", "all.npz")
+    assert found["method"].startswith("dispersion") and len(found["eigenvalues"]) == 100_000
+    with np.load("all.npz") as arrays:
+        assert arrays["eigenvalues"].tolist() == found["eigenvalues"]
+        assert (arrays["eigenvalues"] > 0).all() and arrays["error"].max() == found["error_bound"] < 1e-13
+
+
+def test_the_ends_of_a_spectrum_come_with_eigenvectors(capsys: pytest.CaptureFixture[str]) -> None:
+    whole = answer(capsys, "spectrum", "--knots", "knots.txt")
+    for end, part in (("largest", slice(2)), ("smallest", slice(2, 4))):
+        found = answer(capsys, "spectrum", "--knots", "knots.txt", f"--{end}", "2", "--out", f"{end}.npz")
+        assert found["which"] == end
+        assert found["eigenvalues"] == pytest.approx(whole["eigenvalues"][part], rel=1e-13)
+        with np.load(f"{end}.npz") as arrays:
+            assert set(arrays) == {"eigenvalues", "error", "residuals", "eigenvectors"}
+            x = arrays["eigenvectors"]
+            assert np.abs(x.T @ x - np.eye(2)).max() < 1e-13
+    assert main(["spectrum", "--knots", "12", "--smallest", "2"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:4]] == ["11", "12"]
+
+
+def test_affine_functions_are_added_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """Knots 0, ¼, ½, 0.9: the ReLU at 0 is the linear function already."""
+    assert len(answer(capsys, "spectrum", "--knots", "knots.txt", "--affine")["eigenvalues"]) == 5
+    Path("inside.txt").write_text("0.25 0.5")
+    assert len(answer(capsys, "spectrum", "--knots", "inside.txt", "--affine")["eigenvalues"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("command", "what"),
+    [
+        ("spectrum --activation relu2 --knots 500", "the dense Gram of 500 features"),
+        ("predict", "the prediction for 64"),
+    ],
+)
+def test_memory_is_bounded(command: str, what: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*command.split(), "--max-memory", "0.0001"]) == 4
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and what in err and "GiB it may take" in err
 
 
 @pytest.mark.parametrize(("optimizer", "momentum"), [("gd", None), ("heavy-ball", None), ("nesterov", "0.5")])

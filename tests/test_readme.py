@@ -19,7 +19,7 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize(
-    "code", re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL), ids=["expand", "theory", "compare"]
+    "code", re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL), ids=["expand", "theory", "curvature", "compare"]
 )
 def test_python(code: str, capsys: pytest.CaptureFixture[str]) -> None:
     exec(code, {})

@@ -5,12 +5,12 @@ Frequencies (arXiv 1906.00425).
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 from fembridge.bridge.charts import Chart, Pair
 from fembridge.claims.claim import Claim, Evidence, Setting
+from fembridge.networks.activations import activation
 from fembridge.networks.curvature import dense, ntk
-from fembridge.networks.models import on_knots
+from fembridge.networks.models import shallow
 from fembridge.theory.features import grid
 from fembridge.theory.modes import beam_roots
 
@@ -24,9 +24,8 @@ def _ntk_exponents(setting: Setting) -> Evidence:
     by 1 + b² at b, and by Weyl's law the eigenvalues are n((k−½)π)⁻² (∫₀¹ √(1 + b²) db)²; the output weights add less.
     """
     n, k = setting.size(400, 1000), np.arange(10, 41)
-    model = on_knots("relu", grid(n), (0.0, 1.0))
-    with torch.no_grad():
-        list(model.parameters())[-1].copy_(torch.from_numpy(setting.random.choice([-1.0, 1.0], (1, n))))
+    signs = setting.random.choice([-1.0, 1.0], n)
+    model = shallow(activation("relu"), np.ones(n), -grid(n), signs)
     x = (np.arange(n) + 0.5) / n
     measured = np.stack(
         [np.linalg.eigvalsh(dense(ntk(model, x, names)))[::-1][k - 1] / n for names in ("2.weight", "0.bias", "*")],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from torch import nn
 
 from fembridge.bridge.charts import Chart, Pair
 from fembridge.bridge.expansion import features_of
@@ -11,7 +10,6 @@ from fembridge.claims.claim import Claim, Evidence, Setting
 from fembridge.claims.hong2022.grams import SOURCE, UNIT
 from fembridge.networks.models import on_knots
 from fembridge.networks.tangents import exact_spectrum
-from fembridge.problem import Array
 from fembridge.theory import modes, spectra
 from fembridge.theory.features import grid
 
@@ -40,15 +38,17 @@ def _random_condition(setting: Setting) -> Evidence:
     n = np.array(setting.size(small, large))
     draws, random = 301, setting.random
 
-    def network(size: int) -> nn.Sequential:
-        return on_knots("relu", np.sort(random.random(size)), UNIT)
+    def condition(size: int) -> float:
+        s = exact_spectrum(on_knots("relu", np.sort(random.random(size)), UNIT), UNIT)
+        return float(s[0] / s[-1])
 
-    def ratio(eigenvalues: Array) -> float:
-        return float(eigenvalues[0] / eigenvalues[-1])
+    def predicted(size: int) -> float:
+        return spectra.spectrum(
+            features_of(on_knots("relu", np.sort(random.random(size)), UNIT), UNIT)
+        ).condition_number
 
-    kappa = np.array([[ratio(exact_spectrum(network(size), UNIT)) for _ in range(draws)] for size in n])
-    anchor = np.median([spectra.spectrum(features_of(network(100), UNIT)).condition_number for _ in range(draws)])
-    x, median = n.astype(float), np.median(kappa, axis=1)
+    median = np.array([np.median([condition(size) for _ in range(draws)]) for size in n])
+    x, anchor = n.astype(float), np.median([predicted(100) for _ in range(draws)])
     law = anchor * (x / 100) ** 6
     pairs = (
         Pair("median, n⁶", x, law, median),
