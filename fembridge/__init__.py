@@ -42,7 +42,7 @@ _HOME = {
     "gauss_newton": "networks.curvature",
     "ntk": "networks.curvature",
     "hessian": "networks.curvature",
-    "top_eigenvalues": "networks.curvature",
+    "top_eigenvalues": "networks.leading",
     "train": "networks.training",
     # the bridge between them
     "expand": "bridge.expansion",

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, jacrev, jvp, vjp, vmap
 
 from experiments.benchmarks.harness import Array, Case, Side, worst_scaled
-from fembridge.networks.curvature import dense, gauss_newton, hessian, ntk, top_eigenvalues
+from fembridge.networks.curvature import dense, gauss_newton, hessian, ntk
+from fembridge.networks.leading import top_eigenvalues
 from fembridge.networks.models import initialise
 
 LEADING = 10

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 from numpy.polynomial.polynomial import polyder, polyval
@@ -25,7 +25,7 @@ from scipy.sparse.linalg import LinearOperator
 from torch import Tensor, nn
 
 from fembridge.memory import require_memory
-from fembridge.networks.activations import Hat, SplineActivation, SquaredReLU, Step, piecewise_polynomials
+from fembridge.networks.shallow import Network, numpy_copy, read
 from fembridge.problem import Array
 
 _Indices = NDArray[np.intp]
@@ -34,20 +34,6 @@ _Expansion = tuple[Array, list[csr_array]]
 AMPLIFICATION = 1e3  # of round-off by monomials, at the most: three digits of sixteen
 PAIRS = 4  # a piece and a sample in it cost about a quarter of what running sums cost for each piece and each sample
 DEEPEST = 2.0**48  # cells, for samples that are one point to round-off
-SPLINES = nn.ReLU | nn.LeakyReLU | SquaredReLU | Step | Hat | SplineActivation
-
-
-class _Network(NamedTuple):
-    """A shallow network in numbers; σ(z) = Σ_q pieces[q, m] (z − left[m])^q for knots[m−1] ≤ z < knots[m]."""
-
-    w: Array
-    c: Array
-    v: Array
-    inner_bias: bool
-    outer_bias: bool
-    knots: Array
-    left: Array
-    pieces: Array
 
 
 class _Ranges(NamedTuple):
@@ -91,24 +77,6 @@ class _Features:
         return out
 
 
-def supported(model: nn.Module) -> bool:
-    """Whether a model is Sequential(Linear(1, n), σ, Linear(n, 1)), with σ a piecewise polynomial of this package,
-    `torch.nn.ReLU` or `torch.nn.LeakyReLU`. Either Linear may do without its bias.
-
-    >>> supported(nn.Sequential(nn.Linear(1, 4), nn.ReLU(), nn.Linear(4, 1)))
-    True
-    >>> supported(nn.Sequential(nn.Linear(1, 4), nn.Tanh(), nn.Linear(4, 1)))
-    False
-    """
-    match list(model) if isinstance(model, nn.Sequential) else []:
-        case [nn.Linear(in_features=1) as inner, sigma, nn.Linear(out_features=1) as outer]:
-            own = [p for p in (inner.weight, inner.bias, outer.weight, outer.bias) if p is not None]
-            shallow = isinstance(sigma, SPLINES) and inner.out_features == outer.in_features > 0
-            # by identity: a weight that is tied or computed from others is not among the parameters
-            return shallow and [id(p) for p in model.parameters()] == [id(p) for p in own]
-    return False
-
-
 def jacobian(model: nn.Module, x: ArrayLike | Tensor) -> LinearOperator:
     """J[i, θ] = ∂f(x_i)/∂θ as an operator (N, P), float64: no factor 1/N. Rows in the order of x (N,), columns in
     that of model.named_parameters(): w, c, v, d, those there are, whether they require a gradient or not.
@@ -127,7 +95,7 @@ def jacobian(model: nn.Module, x: ArrayLike | Tensor) -> LinearOperator:
     array([[0.75, 0.25, 3.  , 1.  , 0.25, 0.5 ],
            [3.  , 0.  , 3.  , 0.  , 1.  , 0.  ]])
     """
-    network, points = _read(model), _row("x", x)
+    network, points = read(model), _row("x", x)
     order = np.argsort(points)
     rank, t = np.argsort(order), points[order]
     ranges = _covered(network, t)
@@ -169,7 +137,7 @@ def residual_curvature(model: nn.Module, x: ArrayLike | Tensor, r: ArrayLike | T
            [ 0. ,  0. ,  0. ],
            [-1.5,  0. ,  0. ]])
     """
-    network, points, residual = _read(model), _row("x", x), _row("r", r)
+    network, points, residual = read(model), _row("x", x), _row("r", r)
     if len(residual) != len(points):
         raise ValueError(f"r: expected one number for each of the {len(points)} points, got {len(residual)}")
     order = np.argsort(points)
@@ -188,7 +156,7 @@ def residual_curvature(model: nn.Module, x: ArrayLike | Tensor, r: ArrayLike | T
 
 
 @np.errstate(over="ignore", divide="ignore", invalid="ignore")
-def _features(network: _Network, t: Array, ranges: _Ranges, order: int) -> _Features:
+def _features(network: Network, t: Array, ranges: _Ranges, order: int) -> _Features:
     """S for this order of derivative: ranges with few samples entry by entry, the others through running sums."""
     level, count = _levels(network, t, ranges), ranges.stop - ranges.start
     few = (np.bincount(level, count) <= PAIRS * (len(t) + np.bincount(level)))[level]
@@ -205,7 +173,7 @@ def _features(network: _Network, t: Array, ranges: _Ranges, order: int) -> _Feat
 
 
 @np.errstate(over="ignore", divide="ignore", invalid="ignore")
-def _covered(network: _Network, t: Array) -> _Ranges:
+def _covered(network: Network, t: Array) -> _Ranges:
     """The ranges, by bisection on z ≥ knot: the module's rounded z is monotone in x as well, downwards for w < 0."""
     w, knots = network.w, network.knots[:, None]
     if not np.isfinite(4 * (1 + np.abs(w).max()) * np.abs(t).max() + np.abs(network.c).max()):
@@ -222,7 +190,7 @@ def _covered(network: _Network, t: Array) -> _Ranges:
     return _Ranges(j, m, start[j, m], stop[j, m])
 
 
-def _levels(network: _Network, t: Array, ranges: _Ranges) -> _Indices:
+def _levels(network: Network, t: Array, ranges: _Ranges) -> _Indices:
     """Into how many cells, 2^level, the data are to be cut for each range.
 
     With a coordinate s in [−1, 1] on a cell, z − left = A s + B, and monomials in s multiply the round-off of
@@ -238,7 +206,7 @@ def _levels(network: _Network, t: Array, ranges: _Ranges) -> _Indices:
     return (stride * np.ceil(np.log2(np.maximum(ratio / base, 1)) / stride)).astype(np.intp)
 
 
-def _expanded(network: _Network, t: Array, ranges: _Ranges, order: int, cells: float) -> _Expansion:
+def _expanded(network: Network, t: Array, ranges: _Ranges, order: int, cells: float) -> _Expansion:
     """Coordinates s (N,) on so many cells, and for each power of s its coefficient's jumps (N, n) along the data."""
     span = t[-1] - t[0]
     half = span / 2 / cells
@@ -262,7 +230,7 @@ def _expanded(network: _Network, t: Array, ranges: _Ranges, order: int, cells: f
     return s, [csr_array((step, place), shape=(len(t), len(network.w))) for step in steps]
 
 
-def _evaluated(network: _Network, t: Array, ranges: _Ranges, order: int) -> csr_array:
+def _evaluated(network: Network, t: Array, ranges: _Ranges, order: int) -> csr_array:
     """S of these ranges alone, entry by entry."""
     index, i = _counted(ranges.start, ranges.stop - ranges.start)
     each = _taken(ranges, index)
@@ -275,7 +243,7 @@ def _taken(ranges: _Ranges, index: NDArray) -> _Ranges:
     return _Ranges(*(field[index] for field in ranges))
 
 
-def _inner(network: _Network, ranges: _Ranges, x: Array) -> Array:
+def _inner(network: Network, ranges: _Ranges, x: Array) -> Array:
     """z − left, as the module rounds it."""
     return network.w[ranges.j] * x + network.c[ranges.j] - network.left[ranges.m]
 
@@ -291,44 +259,8 @@ def _scale(factor: Array, y: Array) -> Array:
     return (factor * y.T).T
 
 
-def _read(model: nn.Module) -> _Network:
-    if not supported(model):
-        came = " ".join(repr(model).split())
-        raise ValueError(f"model: expected Sequential(Linear(1, n), a piecewise polynomial, Linear(n, 1)), got {came}")
-    inner, sigma, outer = cast("tuple[nn.Linear, nn.Module, nn.Linear]", tuple(model.children()))
-    w, v = _numpy(inner.weight)[:, 0], _numpy(outer.weight)[0]
-    c = np.zeros_like(w) if inner.bias is None else _numpy(inner.bias)
-    if not all(bool(parameter.isfinite().all()) for parameter in model.parameters()):
-        raise ValueError("model: expected finite parameters")
-    knots, left, pieces = _spline(sigma)
-    degree = np.flatnonzero(pieces.any(axis=1)).max(initial=0)
-    return _Network(w, c, v, inner.bias is not None, outer.bias is not None, knots, left, pieces[: degree + 1])
-
-
-def _spline(sigma: nn.Module) -> tuple[Array, Array, Array]:
-    """knots, left and pieces of an activation; z > 0, where PyTorch asks that, is z ≥ the least positive number."""
-    above, left = np.array([np.nextafter(0.0, 1.0)]), np.zeros(2)
-    match sigma:
-        case nn.ReLU():
-            return above, left, np.array([[0.0, 0.0], [0.0, 1.0]])
-        case nn.LeakyReLU():
-            return above, left, np.array([[0.0, 0.0], [sigma.negative_slope, 1.0]])
-        case SquaredReLU():
-            return above, left, np.array([[0.0, 0.0], [0.0, 0.0], [0.0, 1.0]])
-        case Step():
-            return np.zeros(1), left, np.array([[0.0, 1.0]])
-        case SplineActivation():
-            return _numpy(sigma.knots), _numpy(sigma.left), _numpy(sigma.pieces)
-    return np.arange(3.0), *piecewise_polynomials([0, 1, 2], [1.0], 1)  # Hat
-
-
-def _numpy(tensor: Tensor) -> Array:
-    out: Array = tensor.detach().double().cpu().numpy()
-    return out.copy()  # the operator stays what it is when the model trains on
-
-
 def _row(name: str, values: ArrayLike | Tensor) -> Array:
-    numbers = _numpy(values) if isinstance(values, Tensor) else np.asarray(values, dtype=float)
+    numbers = numpy_copy(values) if isinstance(values, Tensor) else np.asarray(values, dtype=float)
     if numbers.ndim != 1 or not len(numbers) or not np.isfinite(numbers).all():
         raise ValueError(f"{name}: expected one row of finite numbers, got an array of shape {numbers.shape}")
     return numbers

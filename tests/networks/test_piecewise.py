@@ -18,7 +18,8 @@ from fembridge.memory import memory_limit
 from fembridge.networks import piecewise
 from fembridge.networks.activations import NAMED, Hat, activation, breakpoints
 from fembridge.networks.models import on_knots, shallow
-from fembridge.networks.piecewise import jacobian, residual_curvature, supported
+from fembridge.networks.piecewise import jacobian, residual_curvature
+from fembridge.networks.shallow import supported
 
 EPS = np.finfo(float).eps
 # what running sums may lose of a piece to monomials, and the constants of a spline's pieces in their own coordinate
