@@ -35,6 +35,8 @@ def relu_mass(n: int, length: float, constant: bool = False) -> tuple[Array, Arr
     array([ True,  True])
     """
     h = length / n
+    if constant and h > 2:
+        raise ArithmeticError(f"dispersion: the constant may have an eigenvalue below the band where h = {h:g} > 2")
     grid = np.pi * np.arange(n + 1) / n
     theta = roots(n, h, False, grid[:-1], grid[1:])
     if constant:
@@ -46,8 +48,8 @@ def relu_mass(n: int, length: float, constant: bool = False) -> tuple[Array, Arr
 def roots(n: int, h: float, constant: bool, lower: Array, upper: Array) -> Array:
     """The root of `mismatch` in each interval, by Chandrupatla's method.
 
-    Raises ArithmeticError where there is no change of sign, unless an end is the root to round-off. On long intervals
-    the eigenvector of the smallest eigenvalue is the constant alone, below the band λ > h³/48.
+    Raises ArithmeticError where there is no change of sign, unless an end is the root to round-off. Where h is
+    about 2 or more, the constant has an eigenvalue below the band λ > h³/48.
     """
     ends = np.maximum(lower, 1e-3 / n), np.minimum(upper, np.pi * (1 - EPS))
     f = partial(mismatch, n=n, h=h, constant=constant)

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eig_banded, eigh
+from scipy.linalg import eig_banded, eigh, eigh_tridiagonal
 from scipy.sparse import csr_array, issparse
 
 from fembridge.memory import require_memory
@@ -17,6 +17,7 @@ from fembridge.theory.features import Features, breakpoints
 from fembridge.theory.grams import dense, derivatives, gram
 from fembridge.theory.spaces import named_form
 from fembridge.theory.spectra import (
+    QUADRATIC,
     STURM,
     Method,
     affordable,
@@ -31,6 +32,9 @@ from fembridge.theory.symmetric import EPS, diagonals
 End = Literal["largest", "smallest"]
 Indices = NDArray[np.intp]
 FEW = 5_000  # knots: up to here Sturm counts find single eigenpairs as fast as Lanczos, and certify their ranks
+LOST = 1e-6  # residual of a vector above which another factorisation is tried
+PART = 20  # of larger spectra: from n/20 eigenpairs on, counts are faster than Lanczos
+CUBIC = 10_000  # features with a band: above, LAPACK takes more than some minutes, and must be asked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +57,8 @@ def eigenpairs(
 ) -> Eigenpairs:
     """The `count` largest or smallest eigenvalues with their eigenvectors; all of them where no count is given.
 
-    Right-facing ReLUs: sturm (up to 5,000 knots, for all eigenpairs, and for "h1"), else lanczos. Other features:
-    LAPACK on the band or on the dense Gram.
+    Right-facing ReLUs: sturm (up to 5,000 knots, for many eigenpairs, and for "h1"), else lanczos. Other features:
+    LAPACK on the band (in O(nk) for three diagonals, the hats', else in O(n³)) or on the dense Gram.
 
     Raises as `spectrum` does, and RuntimeError where Lanczos has not converged.
 
@@ -72,35 +76,57 @@ def eigenpairs(
     if method == "dispersion":
         raise ValueError("method: dispersion gives no eigenvectors; auto, sturm, lanczos, banded or dense do")
     if right_facing_relu(features) and method in ("auto", "sturm", "lanczos"):
-        if method == "lanczos" or (method == "auto" and n > FEW and count is not None and form != "h1"):
+        few = n > FEW and (PART * k <= n or n > QUADRATIC) and count is not None and form != "h1"
+        if method == "lanczos" or (method == "auto" and few):
             return _lanczos(features, k, end, form)
         return _sturm_pairs(features, k, end, form, method == "sturm")
-    require_memory(4 * 8 * n * (k if features.activation.compact else n), f"{k} eigenvectors of {n} features")
+    if not features.activation.compact:
+        require_memory(4 * 8 * n * n, f"{k} eigenvectors of {n} features")
     matrix, reach = gram(features, form), reach_of(features if form == "mass" else derivatives(features)[0])
     ranks = (n - k, n - 1) if end == "largest" else (0, k - 1)
     sparse = issparse(matrix) and method != "dense"
-    if sparse:
-        found = eig_banded(diagonals(csr_array(matrix)), lower=True, select="i", select_range=ranks)
+    band = diagonals(csr_array(matrix)) if sparse else np.empty((0, n))
+    if sparse and len(band) <= 2:
+        require_memory(4 * 8 * n * k, f"{k} eigenvectors of {n} features")
+        main, side = np.concatenate([band, np.zeros((2 - len(band), n))])
+        found = eigh_tridiagonal(main, side[:-1], select="i", select_range=ranks)
+    elif sparse:
+        if n > CUBIC and method == "auto":
+            raise ValueError(
+                f"features: eigenvectors of {2 * len(band) - 1} diagonals take O(n³) time: expected at most "
+                f'{CUBIC:,} features, got {n:,}, or the method "banded"'
+            )
+        require_memory(2 * 8 * n * (n + k), f"{k} eigenvectors of {n} features")
+        found = eig_banded(band, lower=True, select="i", select_range=ranks)
     else:
+        require_memory(4 * 8 * n * n, f"{k} eigenvectors of {n} features")
         found = eigh(dense(matrix), subset_by_index=ranks)
     values, x = np.array(found[0][::-1], dtype=float), np.array(found[1][:, ::-1], dtype=float)
     residuals = np.linalg.norm(matrix @ x - x * values, axis=0)
     size = np.maximum(np.abs(values), np.finfo(float).tiny)
     rounding = (np.sqrt(n) + 4 * reach) * EPS * float(abs(csr_array(matrix)).sum(axis=0).max())
-    name = "banded symmetric (LAPACK sbevx)" if sparse else "dense symmetric (LAPACK syevr)"
+    lapack = "sbevx" if len(band) > 2 else "stebz" if k < n else "stemr"
+    name = f"banded symmetric (LAPACK {lapack})" if sparse else "dense symmetric (LAPACK syevr)"
     return Eigenpairs(values, x, (residuals + rounding) / size, residuals / size, name)
 
 
 def _sturm_pairs(features: Features, k: int, end: End, form: str, forced: bool) -> Eigenpairs:
     beam, factor, rounding = beam_of(features, form, affine=False)
     n = len(beam)
-    affordable(n, forced)
+    affordable(n, k, forced)
     require_memory(8 * 12 * n * k, f"{k} eigenvectors of {n} knots")
     values, error = sturm.eigenvalues(beam, np.arange(k) if end == "largest" else np.arange(n - k, n))
     x = sturm.eigenvectors(beam, values)
     values, order = factor * values, np.argsort(np.argsort(breakpoints(features)[:, 0]))
     x = x[order]
-    return Eigenpairs(values, x, error + rounding, _residuals(features, form, values, x), STURM)
+    residuals = _residuals(features, form, values, x)
+    if form != "h1" and (lost := residuals > LOST).any():
+        g, places = _congruence(features, form)
+        again = lanczos.inverse_iteration(g, values[lost])[np.argsort(places)]
+        found = _residuals(features, form, values[lost], again)
+        x[:, lost] = np.where(found < residuals[lost], again, x[:, lost])
+        residuals[lost] = np.minimum(found, residuals[lost])
+    return Eigenpairs(values, x, error + rounding, residuals, STURM)
 
 
 def _congruence(features: Features, form: str) -> tuple[lanczos.Congruence, Indices]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import cho_solve_banded, cholesky_banded, solveh_banded
-from scipy.sparse import csr_array, diags_array
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+from scipy.sparse import csc_array, csr_array, diags_array
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh, splu
 
 from fembridge.memory import require_memory
 from fembridge.problem import Array
@@ -58,8 +58,23 @@ def gram(g: Congruence, x: Array) -> Array:
 def inverse(g: Congruence, x: Array) -> Array:
     """G⁻¹ x for columns x (n, m), in O(n m): banded solves with A and products with F."""
     w = g.weights[:, None]
-    bands = np.stack([g.a.diagonal(), np.append(g.a.diagonal(-1), 0.0)])
+    bands = np.stack([g.a.diagonal(), np.append(g.a.diagonal(-1), 0.0)])[: len(x)]  # of one knot, no lower band
     return np.asarray(g.f @ solveh_banded(bands, g.f.T @ (x / w), lower=True) / w)
+
+
+def inverse_iteration(g: Congruence, values: Array) -> Array:
+    """Unit eigenvectors (n, m) of single eigenvalues (m,), by LU factorisations of A − λFᵀW⁻²F with pivoting.
+
+    For a λ that is also an eigenvalue of the knots to the right of another one, where elimination from the right fails.
+    """
+    f = csr_array(diags_array(1 / g.weights) @ g.f)
+    square, x = f.T @ f, np.random.default_rng(0).standard_normal((len(g.weights), len(values)))
+    for j, value in enumerate(values):
+        factor = splu(csc_array(g.a - value * (1 + EPS) * square))
+        for _ in range(2):
+            column = f @ factor.solve(f.T @ x[:, j])
+            x[:, j] = column / np.linalg.norm(column)
+    return x
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +120,9 @@ def smallest(g: Congruence, count: int) -> Extremes:
 
     Raises as `_lanczos` does.
     """
-    pencil, n = Pencil(g), len(g.weights)
+    n = len(g.weights)
+    _check_count(count, n)
+    pencil = Pencil(g)
 
     def attempt(sigma: float) -> Extremes:
         nodal, apply = pencil.inverse(sigma)
@@ -165,16 +182,20 @@ def _below(pencil: Pencil) -> float:
     return sigma
 
 
+def _check_count(count: int, n: int) -> None:
+    if not 1 <= count <= n - 3:
+        raise ValueError(f"count: Lanczos expects a whole number from 1 to n − 3 = {n - 3}, got {count}")
+
+
 def _lanczos(apply: Callable[[Array], Array], n: int, count: int) -> tuple[Array, Array, Array, int]:
     """The count + 1 largest eigenpairs of a symmetric map, their relative residuals, and the number of its uses.
 
-    ARPACK from a fixed random start, 3 count + 30 vectors, 30 restarts at most, to the limit of round-off. Raises
+    ARPACK from a fixed random start, 2 count + 3 vectors or 20, 60 restarts at most, to the limit of round-off. Raises
     ValueError for a count outside 1 … n − 3, RuntimeError where it has not converged, MemoryError before too much
     memory is taken.
     """
-    if not 1 <= count <= n - 3:
-        raise ValueError(f"count: expected a whole number from 1 to {n - 3}, got {count}")
-    size = min(n, 3 * count + 30)
+    _check_count(count, n)
+    size = min(n, max(2 * count + 3, 20))
     require_memory(8 * n * (size + count + 40), f"{count} eigenpairs of {n} knots")
     uses, start = itertools.count(), np.random.default_rng(0).standard_normal(n)
 
@@ -184,10 +205,10 @@ def _lanczos(apply: Callable[[Array], Array], n: int, count: int) -> tuple[Array
 
     operator = LinearOperator((n, n), matvec=counted, dtype=float)
     try:
-        values, x = eigsh(operator, count + 1, which="LA", v0=start, ncv=size, maxiter=30, tol=0)
+        values, x = eigsh(operator, count + 1, which="LA", v0=start, ncv=size, maxiter=60, tol=0)
     except ArpackNoConvergence as stopped:
         raise RuntimeError(f"lanczos: {len(stopped.eigenvalues)} of {count + 1} eigenvalues converged") from None
     order = np.argsort(values)[::-1]
     values, x = values[order], x[:, order]
     residuals = np.array([np.linalg.norm(apply(v) - value * v) for v, value in zip(x.T, values, strict=True)])
-    return values, x, residuals / values, next(uses)
+    return values, x, residuals / np.maximum(np.abs(values), np.finfo(float).tiny), next(uses)

@@ -36,10 +36,11 @@ def spectrum(features: Features, form: str = "mass", method: Method = "auto", af
     method: chosen by the features (see above) unless one is named. affine: with the functions 1 and x − a among the
     features, a the left end; a ReLU whose kink is a is x − a already. For right-facing ReLUs.
 
-    Knots that are equispaced to round-off are taken as equispaced.
+    Knots that are equispaced to round-off (far below their distance) are taken as equispaced, with the bounds of those.
 
     Raises ValueError for an unknown form, a method that does not apply, or more than 50,000 knots where only O(n²)
-    methods do and none was named; MemoryError before a matrix that would not fit is allocated.
+    methods do and none was named; MemoryError before a matrix that would not fit is allocated; ArithmeticError where
+    the eigenvalues of ReLUs span more than 200 orders of magnitude.
 
     >>> from fembridge.theory.features import grid, on_knots
     >>> s = spectrum(on_knots("relu", grid(1_000_000)))
@@ -57,7 +58,10 @@ def spectrum(features: Features, form: str = "mass", method: Method = "auto", af
     if right_facing_relu(features) and method in ("auto", "dispersion", "sturm"):
         found = _dispersion(features, form, affine) if method != "sturm" else None
         if found is None and method == "dispersion":
-            raise ValueError("method: dispersion needs equispaced knots from the left end on, and one weight for all")
+            raise ValueError(
+                "method: dispersion needs equispaced knots from the left end on, the mass or the stiffness, one weight "
+                "for all, and with affine weight 1 and steps of 2 at most"
+            )
         return found or _sturm(features, form, affine, method == "sturm")
     if not features.activation.compact or method == "dense":
         require_memory(4 * 8 * len(features) ** 2, f"the dense Gram of {len(features)} features")
@@ -92,7 +96,8 @@ def _dispersion(features: Features, form: str, affine: bool) -> Spectrum | None:
     """ReLUs on a + j(b−a)/n with one weight: from one scalar equation; None where it does not apply."""
     (a, b), n = features.domain, len(features)
     kinks, weight = np.sort(breakpoints(features)[:, 0]), features.weights[0]
-    equispaced = np.abs(kinks - (a + (b - a) * np.arange(n) / n)).max() <= 4 * EPS * max(abs(a), abs(b))
+    rounded, h = 4 * EPS * max(abs(a), abs(b)), (b - a) / n
+    equispaced = np.abs(kinks - (a + (b - a) * np.arange(n) / n)).max() <= rounded <= h / 1000
     if not (equispaced and (features.weights == weight).all() and form in ("mass", "stiffness")):
         return None
     if affine and weight != 1:
@@ -122,12 +127,12 @@ def beam_of(features: Features, form: str, affine: bool) -> tuple[sturm.Beam, fl
     mass, stiffness = float(form != "stiffness"), float(form != "mass") / length**2
     constant = 1 / length if affine and mass else 0.0
     beam = sturm.Beam(np.diff(np.append(knots, b)) / length, weights, mass, stiffness, constant)
-    return beam, length**3, kink_rounding(features)
+    return beam, length**3, kink_rounding(features, affine)
 
 
 def _sturm(features: Features, form: str, affine: bool, forced: bool) -> Spectrum:
     beam, factor, rounding = beam_of(features, form, affine)
-    affordable(len(beam), forced)
+    affordable(len(beam), len(beam), forced)
     values, error = sturm.eigenvalues(beam, np.arange(len(beam)))
     values, error = factor * values, error + rounding
     if affine and form == "stiffness":  # the constant has no energy
@@ -135,13 +140,16 @@ def _sturm(features: Features, form: str, affine: bool, forced: bool) -> Spectru
     return Spectrum(values, error, STURM, 0.0)
 
 
-def affordable(n: int, forced: bool) -> None:
-    """Raise ValueError where a quadratic method would take hours, unless it was asked for."""
-    if n > QUADRATIC and not forced:
-        hours = (n / 4000) ** 2 * 2 / 3600
+def affordable(n: int, count: int, forced: bool) -> None:
+    """Raise ValueError where counts for so many eigenvalues of n knots would take long, unless asked for.
+
+    A step of a count costs as much as 3,000 eigenvalues more, besides those.
+    """
+    if n * (count + 3000) > QUADRATIC * (QUADRATIC + 3000) and not forced:
+        minutes = n * (count + 3000) / (4000 * 7000) * 2 / 60
         raise ValueError(
-            f"knots: all eigenvalues of {n:,} knots that are not equispaced take about {hours:.1f} hours: ask for the "
-            'largest or smallest few, or name the method "sturm"'
+            f"knots: counts for {count:,} eigenvalues of {n:,} knots take about {minutes:.0f} minutes: ask for the "
+            'largest or smallest few of the mass or the stiffness, or name the method "sturm"'
         )
 
 
@@ -190,9 +198,13 @@ def right_facing_relu(features: Features) -> bool:
     return bool(kinks[0] >= a and kinks[-1] < b and (np.diff(kinks) > 0).all())
 
 
-def kink_rounding(features: Features) -> float:
-    """6 ε |b|/h for the smallest step h: where w ≠ 1 a kink −c/w is rounded, and so is the distance to the next."""
+def kink_rounding(features: Features, affine: bool = False) -> float:
+    """6 ε |b|/h for the smallest step h: where w ≠ 1 a kink −c/w is rounded, and so is the distance to the next.
+
+    affine: with a kink at the left end.
+    """
     if (features.weights == 1).all():
         return 0.0
-    steps = np.diff(np.sort(np.append(breakpoints(features), features.domain[1])))
-    return float(6 * EPS * np.abs(features.domain).max() / steps.min())
+    kinks, ends = breakpoints(features), np.array(features.domain)
+    steps = np.diff(np.unique(np.append(kinks, ends if affine else ends[1])))
+    return float(6 * EPS * np.abs(ends).max() / steps.min())

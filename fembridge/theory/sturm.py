@@ -178,7 +178,9 @@ def eigenvalues(beam: Beam, ranks: Indices) -> tuple[Array, Array]:
     found = find_root(
         scaled, (lower, upper), args=(lower, reference, ranks), tolerances={"xrtol": 2 * EPS, "xatol": 0, "fatol": 0}
     )
-    values = np.where(upper > lower * (1 + 4 * EPS), found.x, (lower + upper) / 2)
+    ends, misses = np.array(found.bracket), np.abs(found.f_bracket)
+    nearer = np.where(misses[0] < misses[1], *ends)  # where the sign does not change, an end is the root to round-off
+    values = np.where(upper > lower * (1 + 4 * EPS), np.where(found.success, found.x, nearer), (lower + upper) / 2)
     parts = np.array_split(values, -(-len(ranks) // block(beam)))
     return values, 4 * EPS + np.concatenate([rounding(beam, part) for part in parts])
 
@@ -196,23 +198,24 @@ def rounding(beam: Beam, values: Array) -> Array:
     right[n] = np.eye(5)[0][:, None]
     for i, s, exponent in _sweep(beam, values):
         if i >= 0:
-            right[i], exponents[i] = s, exponent
+            binary = np.frexp(np.abs(s).max(axis=0))[1]
+            right[i], exponents[i] = s * np.ldexp(1.0, -binary), exponent + binary
+    factors = np.append(beam.weights**2, 0.0)[:, None] / values
     a, shift, size = np.zeros((5, m)), -exponents[0], np.zeros(m)
     a[0] = 1
     a[1] = -(beam.constant**2) / values
-    derivative = -a[1] * right[0, 1]
-    factors = np.append(beam.weights**2, 0.0)[:, None] / values
+    derivative = -a[1] * (right[0, 1] - factors[0] * right[0, 4])  # of the constant, which comes after knot 0
     for i, transport in enumerate(transports(beam)):
         derivative += np.ldexp(factors[i] * (a[:2] * right[i, 3:]).sum(axis=0), exponents[i] + shift)
         a[3:] -= factors[i] * a[:2]
+        binary = np.frexp(np.abs(a).max(axis=0))[1]
+        a *= np.ldexp(1.0, -binary)
+        shift = shift + binary
         outer = np.abs(right[i + 1])
         outer[:2] += factors[i + 1] * outer[3:]
         size += np.ldexp((transport.T @ np.abs(a) * outer).sum(axis=0), exponents[i + 1] + shift)
         a = transport.T @ a
-        binary = np.frexp(np.abs(a).max(axis=0))[1]
-        a *= np.ldexp(1.0, -binary)
-        shift = shift + binary
-    return 6 * EPS * size / np.abs(derivative)
+    return 6 * EPS * size / np.maximum(np.abs(derivative), EPS**2 * size)
 
 
 def block(beam: Beam) -> int:
@@ -254,9 +257,18 @@ def solve(beam: Beam, values: Array, right: Array) -> Array:
 
 
 def eigenvectors(beam: Beam, values: Array) -> Array:
-    """Unit eigenvectors (n, m) of the eigenvalues (m,), by two steps of inverse iteration."""
-    x = np.broadcast_to(np.cos(np.arange(len(beam)))[:, None], (len(beam), len(values)))
+    """Unit eigenvectors (n, m) of the descending eigenvalues (m,), by two steps of inverse iteration.
+
+    The vectors of a cluster, eigenvalues nearer than 1e-4 (relative) to the next, are made orthogonal after each step.
+    Digits are lost, about ε/p of the vector, where λ is to p (relative) an eigenvalue of the knots from some i on too.
+    """
+    x = np.random.default_rng(0).standard_normal((len(beam), len(values)))
+    clusters = np.split(np.arange(len(values)), 1 + np.flatnonzero(values[1:] < (1 - 1e-4) * values[:-1]))
     for _ in range(2):
         x = solve(beam, values, x)
+        x /= np.abs(x).max(axis=0)
         x /= np.sqrt((x**2).sum(axis=0))
+        for cluster in clusters:
+            if len(cluster) > 1:
+                x[:, cluster] = np.linalg.qr(x[:, cluster])[0]
     return x

@@ -1,68 +1,135 @@
-"""Sixty-digit oracle for ReLU Grams: eigenvalue counts of the banded pencil M − λ DᵀD by Sylvester's law of inertia."""
+"""Sixty-digit oracles for the Gram matrices of ReLUs, from exact entries and by other formulas than the package's.
+
+Counts: G has the eigenvalues of the banded pencil A − λ DᵀW⁻²D of nodal values, A = αM + βK, D the jumps of the slope;
+its positive pivots are counted by Sylvester's law of inertia, in decimal arithmetic. Dense: closed-form entries and
+mpmath.eigsy, for a few knots, with eigenvectors.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from decimal import Decimal, localcontext
 from itertools import pairwise
 
 import numpy as np
 from mpmath import mp, mpf
 
+DIGITS = 60
+ALPHA_BETA = {"mass": (1, 0), "stiffness": (0, 1), "h1": (1, 1)}
 
-def pencil(knots: np.ndarray, end: float, digits: int = 60) -> tuple[list, list]:
-    """Lower bands (main, first, second) of M and of B = DᵀD, D = C⁻¹, exactly from the knots as given; G and (M, B)
-    share eigenvalues.
-    """
-    mp.dps = digits
-    nodes = [x if isinstance(x, mpf) else mpf(float(x)) for x in (*knots, end)]
-    h = [right - left for left, right in pairwise(nodes)]
-    n = len(h)
-    following = [*h[1:], mpf(0)]
-    m0 = [(a + b) / 3 for a, b in zip(h, following, strict=True)]
-    m1 = [b / 6 for b in h[1:]]
-    # Row j of D: u_{j+1}/h_j − u_j (1/h_j + 1/h_{j−1}) + u_{j−1}/h_{j−1}, with u_0 = 0 and columns u_1 … u_n.
-    d0 = [1 / x for x in h]
-    d1 = [-(1 / h[j] + 1 / h[j - 1]) for j in range(1, n)]
-    d2 = [1 / h[j - 1] for j in range(2, n)]
-    b0 = [d0[i] ** 2 + (d1[i] ** 2 if i < n - 1 else 0) + (d2[i] ** 2 if i < n - 2 else 0) for i in range(n)]
-    b1 = [d1[i] * d0[i + 1] + (d2[i] * d1[i + 1] if i < n - 2 else 0) for i in range(n - 1)]
-    b2 = [d2[i] * d0[i + 2] for i in range(n - 2)]
-    return [m0, m1, [mpf(0)] * (n - 2)], [b0, b1, b2]
+Number = float | Decimal | mpf
+Bands = tuple[list[Decimal], list[Decimal], list[Decimal]]
 
 
-def count_above(bands: tuple[list, list], value: mpf) -> int:
-    """The number of eigenvalues of M − λB above `value`: positive pivots of LDLᵀ of M − value·B."""
-    (a0, a1, a2), (b0, b1, b2) = bands
-    n, positive = len(a0), 0
-    d1 = d2 = l1 = l1_before = l2 = mpf(1)
-    for i in range(n):
-        pivot = a0[i] - value * b0[i]
-        first = a1[i - 1] - value * b1[i - 1] if i >= 1 else mpf(0)
-        if i >= 2:
-            second = a2[i - 2] - value * b2[i - 2]
-            l2 = second / d2
-            first -= l2 * d2 * l1_before
-            pivot -= l2**2 * d2
-        if i >= 1:
-            l1 = first / d1
-            pivot -= l1**2 * d1
-        d2, d1, l1_before = d1, pivot, l1
-        positive += pivot > 0
-    return positive
+def decimal(x: Number) -> Decimal:
+    return Decimal(mp.nstr(x, DIGITS)) if isinstance(x, mpf) else x if isinstance(x, Decimal) else Decimal(float(x))
 
 
-def wrong_eigenvalues(
-    knots: np.ndarray, end: float, eigenvalues: np.ndarray, tolerance: float, indices: np.ndarray
+def pencil(
+    knots: Sequence[Number],
+    end: float,
+    weights: Sequence[float] | None = None,
+    form: str = "mass",
+    constant: bool = False,
+) -> tuple[Bands, Bands]:
+    """Bands (main, first, second) of A and B = DᵀW⁻²D, from sorted knots as given. constant: the function 1 as well."""
+    with localcontext() as context:
+        context.prec = mp.dps = DIGITS
+        nodes = [decimal(x) for x in (*knots, end)]
+        h = [right - left for left, right in pairwise(nodes)]
+        alpha, beta = ALPHA_BETA[form]
+        a, b = defaultdict(Decimal), defaultdict(Decimal)  # [i, k], i ≤ k, over the nodal values u_0 … u_n
+        for j, step in enumerate(h):
+            for i, k, mass, stiffness in ((j, j, 2, 1), (j, j + 1, 1, -1), (j + 1, j + 1, 2, 1)):
+                a[i, k] += alpha * step * mass / 6 + beta * stiffness / step
+            row = {j + 1: 1 / step, j: -1 / step}
+            if j:
+                row[j] -= 1 / h[j - 1]
+                row[j - 1] = 1 / h[j - 1]
+            square = Decimal(1) if weights is None else Decimal(float(weights[j])) ** 2
+            for i in row:
+                for k in row:
+                    if i <= k:
+                        b[i, k] += row[i] * row[k] / square
+        if constant:
+            b[0, 0] += 1
+        first = 0 if constant else 1
+        kept = range(first, len(h) + 1)
+        both = [tuple([m[i, i + d] for i in kept if i + d <= len(h)] for d in range(3)) for m in (a, b)]
+        return both[0], both[1]
+
+
+def count_above(bands: tuple[Bands, Bands], value: Number) -> int:
+    """The number of eigenvalues of A − λB above `value`: positive pivots of LDLᵀ of A − value·B."""
+    with localcontext() as context:
+        context.prec = DIGITS
+        at = decimal(value)
+        main, first, second = ([x - at * y for x, y in zip(*band, strict=True)] for band in zip(*bands, strict=True))
+        positive = 0
+        for i in range(len(main)):
+            pivot = main[i]
+            positive += pivot > 0
+            if i + 1 < len(main):
+                l1 = first[i] / pivot
+                main[i + 1] -= l1 * first[i]
+                if i + 2 < len(main):
+                    first[i + 1] -= l1 * second[i]
+                    main[i + 2] -= second[i] ** 2 / pivot
+        return positive
+
+
+def outside(
+    bands: tuple[Bands, Bands],
+    eigenvalues: np.ndarray,
+    tolerance: float | np.ndarray,
+    indices: Iterable[int] | None = None,
 ) -> list[int]:
-    """Those of the indices at which the k-th eigenvalue (descending) is not within a relative `tolerance` of the exact
-    one.
+    """Those of the indices (all) at which the k-th eigenvalue (descending) is not within its relative tolerance of the
+    exact one: λ_k ∈ λ̂_k (1 ± tolerance_k).
     """
-    bands = pencil(knots, end)
-    wrong = []
-    for k in indices:
-        value = mpf(float(eigenvalues[k]))
-        inside = (
-            count_above(bands, value * (1 + mpf(tolerance))) <= k < count_above(bands, value * (1 - mpf(tolerance)))
-        )
+    bounds, wrong = np.broadcast_to(tolerance, len(eigenvalues)), []
+    assert len(eigenvalues) == len(bands[0][0])
+    for k in range(len(eigenvalues)) if indices is None else indices:
+        value, delta = Decimal(float(eigenvalues[k])), Decimal(float(bounds[k]))
+        inside = count_above(bands, value * (1 + delta)) <= k < count_above(bands, value * (1 - delta))
         if not (value > 0 and inside):
             wrong.append(int(k))
     return wrong
+
+
+def gram(
+    knots: Sequence[float],
+    end: float,
+    weights: Sequence[float] | None = None,
+    form: str = "mass",
+    constant: bool = False,
+) -> mp.matrix:
+    """G from closed forms: with ℓ = end − max(s, t) and d = |s − t|, ∫(x−s)₊(x−t)₊ = ℓ³/3 + dℓ²/2, of derivatives ℓ;
+    with the constant (first row): ∫(x−t)₊ = ℓ²/2, ∫1 = end − knots[0].
+    """
+    mp.dps = 100
+    alpha, beta = ALPHA_BETA[form]
+    t, w = (
+        [mpf(float(x)) for x in knots],
+        [mpf(1)] * len(knots) if weights is None else [mpf(float(x)) for x in weights],
+    )
+    last, c, n = mpf(float(end)), int(constant), len(knots)
+    g = mp.matrix(n + c, n + c)
+    if constant:
+        g[0, 0] = alpha * (last - t[0])
+    for i in range(n):
+        if constant:
+            g[0, i + 1] = g[i + 1, 0] = alpha * w[i] * (last - t[i]) ** 2 / 2
+        for j in range(n):
+            length, apart = last - max(t[i], t[j]), abs(t[i] - t[j])
+            g[i + c, j + c] = w[i] * w[j] * (alpha * (length**3 / 3 + apart * length**2 / 2) + beta * length)
+    return g
+
+
+def eigenpairs(matrix: mp.matrix) -> tuple[list[mpf], np.ndarray]:
+    """Eigenvalues, descending, as they are, and unit eigenvectors (n, n) as floats."""
+    mp.dps = 100
+    values, vectors = mp.eigsy(matrix)
+    n = len(values)
+    return list(values)[::-1], np.array([[float(vectors[i, n - 1 - k]) for k in range(n)] for i in range(n)])
