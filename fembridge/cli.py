@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,8 +11,6 @@ import typer
 from fembridge import __version__
 
 if TYPE_CHECKING:  # heavy libraries are imported by the verbs that need them: --version answers at once
-    from fembridge.problem import Array
-    from fembridge.theory.eigenpairs import Eigenpairs
     from fembridge.theory.symmetric import Spectrum
 
 Loss = Literal["mass", "stiffness", "h1"]
@@ -99,19 +97,21 @@ def spectrum(
     """What is the spectrum of this activation on these knots?"""
     import numpy as np
 
+    from fembridge import arguments
     from fembridge.memory import memory_limit
     from fembridge.output import terminal
     from fembridge.studies.folders import result_file, strict_json
-    from fembridge.theory.eigenpairs import eigenpairs
+    from fembridge.theory.eigenpairs import Eigenpairs, eigenpairs
     from fembridge.theory.features import on_knots
     from fembridge.theory.spectra import spectrum as spectrum_of
 
     if largest and smallest:
         raise ValueError("--largest: expected without --smallest, got both")
+    end: Literal["largest", "smallest"] = "largest" if largest else "smallest"
     count = largest or smallest
     if count and affine:
         raise ValueError("--affine: expected without --largest and --smallest")
-    features = on_knots(activation, _knots(knots, domain), domain)
+    features = on_knots(activation, arguments.knots(knots, domain), domain)
     answer: dict[str, Any] = {
         "schema_version": 1,
         "fembridge": __version__,
@@ -123,27 +123,21 @@ def spectrum(
     }
     with result_file(out) if out else nullcontext() as file, memory_limit(max_memory):
         if count:
-            some = eigenpairs(features, count, "largest" if largest else "smallest", form, method)
-            found: Spectrum | Eigenpairs = some
-            summary = f"largest relative residual {some.residuals.max():.1e} · {some.method}"
-            answer |= {"which": "largest" if largest else "smallest", "method": some.method}
-            arrays: dict[str, Any] = {"residuals": some.residuals, "eigenvectors": some.vectors}
+            found: Eigenpairs | Spectrum = eigenpairs(features, count, end, form, method)
         else:
-            whole = spectrum_of(features, form, method, affine)
-            found = whole
-            summary = (
-                f"condition number {whole.condition_number:.6g} · noise floor {whole.noise_floor:.1e} · {whole.method}"
-            )
-            answer |= {
-                "which": "all",
-                "method": whole.method,
-                "condition_number": whole.condition_number,
-                "noise_floor": whole.noise_floor,
-            }
-            arrays = {}
+            found = spectrum_of(features, form, method, affine)
+        answer |= {"which": end if count else "all", "method": found.method}
+        arrays: dict[str, Any] = {"eigenvalues": found.eigenvalues, "error": found.error}
+        if isinstance(found, Eigenpairs):
+            arrays |= {"residuals": found.residuals, "eigenvectors": found.vectors}
+            summary = f"largest relative residual {found.residuals.max():.1e} · {found.method}"
+        else:
+            answer |= {"condition_number": found.condition_number, "noise_floor": found.noise_floor}
+            summary = "condition number {condition_number:.6g} · noise floor {noise_floor:.1e} · ".format(**answer)
+            summary += found.method
         if file:
             with file.open("wb") as stream:  # a stream keeps the suffix as it was given
-                np.savez(stream, eigenvalues=found.eigenvalues, error=found.error, **arrays)
+                np.savez(stream, **arrays)
     answer |= {
         "error_bound": found.error.max(),
         "eigenvalues": found.eigenvalues[:top],
@@ -152,13 +146,8 @@ def spectrum(
     if json:
         print(strict_json(answer))
         return
-    shown = slice(top or (None if count else 10))
-    rows = enumerate(zip(found.eigenvalues[shown], found.error[shown], strict=True), start=1)
     first = len(features) - count if smallest and count else 0
-    table = terminal.table(
-        ["k", "eigenvalue", "relative error ≤"],
-        [[first + k, f"{value:.12g}", f"{error:.1e}"] for k, (value, error) in rows],
-    )
+    table = terminal.spectrum_table(found.eigenvalues, found.error, top or count or 10, first)
     left = len(found.eigenvalues) - table.row_count
     terminal.show(
         table,
@@ -184,6 +173,7 @@ def predict(
     json: Json = False,
 ) -> None:
     """How fast will each frequency be learned?"""
+    from fembridge import arguments
     from fembridge.memory import memory_limit
     from fembridge.output import terminal
     from fembridge.problem import Problem, sines
@@ -191,13 +181,13 @@ def predict(
     from fembridge.theory import prediction
     from fembridge.theory.features import on_knots
 
-    k = tuple(_whole("--frequencies", item) for item in frequencies.split(","))
+    k = tuple(arguments.whole("--frequencies", item) for item in frequencies.split(","))
     sampling = samples or ("256" if loss == "mass" else "exact")
-    points: int | Literal["exact"] = "exact" if sampling == "exact" else _whole("--samples", sampling)
+    points: int | Literal["exact"] = "exact" if sampling == "exact" else arguments.whole("--samples", sampling)
     problem = Problem(sines(k, [1.0] * len(k), domain), k, domain, loss, points)
-    features = on_knots(activation, _knots(knots, domain), domain, weight_scale)
-    beta = _momentum(optimizer, momentum)
-    rate = _rate(learning_rate)
+    features = on_knots(activation, arguments.knots(knots, domain), domain, weight_scale)
+    beta = arguments.momentum(optimizer, momentum)
+    rate = arguments.rate(learning_rate)
     with memory_limit(max_memory):
         found = prediction.predict(features, problem, [0], optimizer, rate, beta)
         steps = prediction.steps_to_tolerance(features, problem, tolerance, optimizer, rate, beta)
@@ -283,47 +273,7 @@ def info(json: Json = False) -> None:
         terminal.show(terminal.table(["", "version"], [*found.items(), *packages.items()]))
 
 
-# ---- what was asked, as values ----
-
-
 def _spoken(step: float) -> str:
     if step != step:  # nan
         return "absent at the start"
     return f"{step:.0f}" if step < float("inf") else "never"
-
-
-def _whole(option: str, text: str) -> int:
-    from fembridge.problem import HIGHEST
-
-    with suppress(ValueError):
-        if abs(number := int(text)) <= HIGHEST:
-            return number
-    raise ValueError(f'{option}: expected a whole number up to 2³¹, got "{text:.40}"')
-
-
-def _knots(text: str, domain: tuple[float, float]) -> Array:
-    from fembridge.problem import read_numbers
-    from fembridge.theory.features import grid
-
-    if text.removeprefix("-").isdecimal():
-        return grid(_whole("--knots", text), domain)
-    if not Path(text).is_file():
-        raise ValueError(f'--knots: expected a whole number or an existing file, got "{text}"')
-    return read_numbers(text, "--knots")
-
-
-def _rate(text: str) -> float | Literal["auto"]:
-    try:
-        return "auto" if text == "auto" else float(text)
-    except ValueError:
-        raise ValueError(f'--learning-rate: expected "auto" or a positive number, got "{text}"') from None
-
-
-def _momentum(optimizer: str, momentum: float | None) -> float:
-    if optimizer == "gd":
-        if momentum is not None:
-            raise ValueError(f"--momentum: expected none with --optimizer gd, got {momentum:g}")
-        return 0.0
-    if momentum is not None and not 0 < momentum < 1:
-        raise ValueError(f"--momentum: expected a number between 0 and 1, got {momentum:g}")
-    return 0.9 if momentum is None else momentum

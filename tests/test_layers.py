@@ -10,7 +10,7 @@ import fembridge
 
 PACKAGE = Path(fembridge.__file__).parent
 RANK = {"memory": 0, "problem": 0, "theory": 1, "networks": 1, "bridge": 2, "output": 3, "claims": 4}
-RANK |= {"studies": 4, "cli": 5}
+RANK |= {"arguments": 4, "studies": 4, "cli": 5}
 HOME = {"skfem": {"theory", "bridge"}, "torch": {"networks", "bridge"}, "matplotlib": {"output", "problem"}}
 
 

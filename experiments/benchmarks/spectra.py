@@ -16,7 +16,7 @@ from fembridge.theory.grams import dense, gram, nodal_to_relu, relu_to_nodal
 from fembridge.theory.meshes import interval_mesh
 from fembridge.theory.spaces import assemble, space
 from fembridge.theory.spectra import spectrum
-from tests.theory.oracle import count_above, pencil
+from tests.theory.oracle import count_above, dispersion, pencil
 
 DIGITS = 17  # of a reference: more than float64 holds
 COUNT = 10  # eigenvalues at an end of a large spectrum
@@ -76,34 +76,17 @@ def sample(n: int, count: int) -> Array:
 def by_dispersion(features: Features) -> Array:
     """Eigenvalues of uniform knots at some indices, from the dispersion relation in 40 digits; nan at the others.
 
-    h = 1/n, λ = σ h³/6: the pencil h/6 (1, 4, 1) y = λ/h² δ⁴ y has the solutions e^{±iθj}, e^{±φj} with
-    w = −4 sin²(θ/2) and 4 sinh²(φ/2) the roots of w + 6 = σ w². Ends: y_{−1} = y_0 = 0, δ²y_n = 0 and
-    2 y_n + y_{n+1} = σ δ²y_{n+1}. σ is the root of their determinant next to the eigenvalue of `spectrum`.
+    Each is the root of `oracle.dispersion` next to the eigenvalue of `spectrum`.
     """
     mp.dps = 40
     n = len(features)
     start, found = spectrum(features).eigenvalues, np.full(n, np.nan)
-
-    def determinant(sigma: mpf) -> mpf:
-        root = mp.sqrt(1 + 24 * sigma)
-        theta = 2 * mp.asin(mp.sqrt((root - 1) / (8 * sigma)))
-        phi = 2 * mp.asinh(mp.sqrt((root + 1) / (8 * sigma)))
-        columns = []
-        for y in (
-            lambda j: mp.cos(theta * j),
-            lambda j: mp.sin(theta * j),
-            lambda j: mp.exp(-phi * j),
-            lambda j: mp.exp(phi * (j - n)),
-        ):
-            u = {j: y(j) for j in (-1, 0, n - 1, n, n + 1, n + 2)}
-            slope = u[n + 1] - 2 * u[n] + u[n - 1]
-            columns.append([u[-1], u[0], slope, 2 * u[n] + u[n + 1] - sigma * (u[n + 2] - 2 * u[n + 1] + u[n])])
-        return mp.det(mp.matrix(columns))
-
+    scale = 6 * mpf(n) ** 3  # σ = 6λ/h³ is of the size of 1 where λ is smallest, as the tolerance is
     for k in sample(n, 21):
-        guess = 6 * mpf(float(start[k])) * mpf(n) ** 3
-        sigma = mp.findroot(determinant, (guess, guess * (1 + mpf(10) ** -13)), tol=mpf(10) ** -60, verify=False)
-        found[k] = float(sigma / 6 / mpf(n) ** 3)
+        near = mpf(float(start[k]))
+        guesses = scale * near, scale * near * (1 + mpf(10) ** -13)
+        sigma = mp.findroot(lambda sigma: dispersion(sigma / scale, n), guesses, tol=mpf(10) ** -60, verify=False)
+        found[k] = float(sigma / scale)
     return found
 
 

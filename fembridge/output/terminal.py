@@ -13,6 +13,8 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
+from fembridge.problem import Array
+
 SYMBOLS = {"pass": "✓ pass", "fail": "✗ fail", "inconclusive": "? inconclusive"}
 COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
 
@@ -46,6 +48,13 @@ def stability(learning_rate: float, limit: float, stable: bool) -> str:
     """A line on the learning rate and its limit."""
     text = f"learning rate {learning_rate:.6g}, stable below {limit:.6g}"
     return text if stable else f"{text}: unstable, divergence is predicted"
+
+
+def spectrum_table(eigenvalues: Array, errors: Array, shown: int, first: int) -> Table:
+    """The first eigenvalues and their bounds, numbered from the `first` after."""
+    rows = enumerate(zip(eigenvalues[:shown], errors[:shown], strict=True), start=first + 1)
+    cells = [[k, f"{value:.12g}", f"{error:.1e}"] for k, (value, error) in rows]
+    return table(["k", "eigenvalue", "relative error ≤"], cells)
 
 
 def claims_table(claims: Iterable[Mapping[str, Any]]) -> Table:

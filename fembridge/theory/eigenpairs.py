@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import eig_banded, eigh, eigh_tridiagonal
 from scipy.sparse import csr_array, issparse
 
@@ -14,7 +13,7 @@ from fembridge.memory import require_memory
 from fembridge.problem import Array
 from fembridge.theory import lanczos, sturm
 from fembridge.theory.features import Features, breakpoints
-from fembridge.theory.grams import dense, derivatives, gram
+from fembridge.theory.grams import dense
 from fembridge.theory.spaces import named_form
 from fembridge.theory.spectra import (
     QUADRATIC,
@@ -22,15 +21,14 @@ from fembridge.theory.spectra import (
     Method,
     affordable,
     applies,
+    assembled,
     beam_of,
     kink_rounding,
-    reach_of,
     right_facing_relu,
 )
 from fembridge.theory.symmetric import EPS, diagonals
 
 End = Literal["largest", "smallest"]
-Indices = NDArray[np.intp]
 FEW = 5_000  # knots: up to here Sturm counts find single eigenpairs as fast as Lanczos, and certify their ranks
 LOST = 1e-6  # residual of a vector above which another factorisation is tried
 PART = 20  # of larger spectra: from n/20 eigenpairs on, counts are faster than Lanczos
@@ -80,9 +78,13 @@ def eigenpairs(
         if method == "lanczos" or (method == "auto" and few):
             return _lanczos(features, k, end, form)
         return _sturm_pairs(features, k, end, form, method == "sturm")
-    if not features.activation.compact:
-        require_memory(4 * 8 * n * n, f"{k} eigenvectors of {n} features")
-    matrix, reach = gram(features, form), reach_of(features if form == "mass" else derivatives(features)[0])
+    return _lapack(features, k, end, form, method)
+
+
+def _lapack(features: Features, k: int, end: End, form: str, method: Method) -> Eigenpairs:
+    """From the assembled matrix, by the solver for its number of diagonals."""
+    n = len(features)
+    matrix, reach = assembled(features, form, method)
     ranks = (n - k, n - 1) if end == "largest" else (0, k - 1)
     sparse = issparse(matrix) and method != "dense"
     band = diagonals(csr_array(matrix)) if sparse else np.empty((0, n))
@@ -99,7 +101,6 @@ def eigenpairs(
         require_memory(2 * 8 * n * (n + k), f"{k} eigenvectors of {n} features")
         found = eig_banded(band, lower=True, select="i", select_range=ranks)
     else:
-        require_memory(4 * 8 * n * n, f"{k} eigenvectors of {n} features")
         found = eigh(dense(matrix), subset_by_index=ranks)
     values, x = np.array(found[0][::-1], dtype=float), np.array(found[1][:, ::-1], dtype=float)
     residuals = np.linalg.norm(matrix @ x - x * values, axis=0)
@@ -116,40 +117,42 @@ def _sturm_pairs(features: Features, k: int, end: End, form: str, forced: bool) 
     affordable(n, k, forced)
     require_memory(8 * 12 * n * k, f"{k} eigenvectors of {n} knots")
     values, error = sturm.eigenvalues(beam, np.arange(k) if end == "largest" else np.arange(n - k, n))
-    x = sturm.eigenvectors(beam, values)
-    values, order = factor * values, np.argsort(np.argsort(breakpoints(features)[:, 0]))
-    x = x[order]
-    residuals = _residuals(features, form, values, x)
+    x, values = sturm.eigenvectors(beam, values), factor * values
+    parts = [_congruence(features, part) for part in (("mass", "stiffness") if form == "h1" else (form,))]
+    residuals = _residuals(parts, values, x)
     if form != "h1" and (lost := residuals > LOST).any():
-        g, places = _congruence(features, form)
-        again = lanczos.inverse_iteration(g, values[lost])[np.argsort(places)]
-        found = _residuals(features, form, values[lost], again)
+        again = lanczos.inverse_iteration(parts[0], values[lost])
+        found = _residuals(parts, values[lost], again)
         x[:, lost] = np.where(found < residuals[lost], again, x[:, lost])
         residuals[lost] = np.minimum(found, residuals[lost])
-    return Eigenpairs(values, x, error + rounding, residuals, STURM)
+    return Eigenpairs(values, _as_given(features, x), error + rounding, residuals, STURM)
 
 
-def _congruence(features: Features, form: str) -> tuple[lanczos.Congruence, Indices]:
-    """The banded factors of the Gram matrix of sorted knots, and the order that sorts them."""
+def _congruence(features: Features, form: str) -> lanczos.Congruence:
+    """The banded factors of the Gram matrix of the features with their kinks sorted."""
     kinks = breakpoints(features)[:, 0]
     order = np.argsort(kinks)
-    return lanczos.congruence(kinks[order], features.weights[order], features.domain[1], form), order
+    return lanczos.congruence(kinks[order], features.weights[order], features.domain[1], form)
+
+
+def _as_given(features: Features, x: Array) -> Array:
+    """Rows of the sorted kinks in the order of the neurons."""
+    return np.asarray(x[np.argsort(np.argsort(breakpoints(features)[:, 0]))])
 
 
 def _lanczos(features: Features, k: int, end: End, form: str) -> Eigenpairs:
-    g, order = _congruence(features, form)
+    g = _congruence(features, form)
     found = lanczos.largest(g, k) if end == "largest" else lanczos.smallest(g, k)
     method = f"Lanczos on O(n) operators, {found.products} products" + (", shift-inverted" if end == "smallest" else "")
     error = found.error + kink_rounding(features)
-    return Eigenpairs(found.eigenvalues, found.vectors[np.argsort(order)], error, found.residuals, method)
+    return Eigenpairs(found.eigenvalues, _as_given(features, found.vectors), error, found.residuals, method)
 
 
-def _residuals(features: Features, form: str, values: Array, x: Array) -> Array:
-    """min(‖Gx − λx‖/λ, ‖λG⁻¹x − x‖), both at least the relative distance to an eigenvalue; for "h1" the first."""
-    parts = ("mass", "stiffness") if form == "h1" else (form,)
-    factors = [_congruence(features, part)[0] for part in parts]
-    x = x[np.argsort(breakpoints(features)[:, 0])]
-    forward = np.linalg.norm(sum(lanczos.gram(g, x) for g in factors) - values * x, axis=0) / values
-    if form == "h1":
+def _residuals(parts: list[lanczos.Congruence], values: Array, x: Array) -> Array:
+    """min(‖Gx − λx‖/λ, ‖λG⁻¹x − x‖), both at least the relative distance to an eigenvalue, for sorted kinks; of a sum
+    of two forms the first.
+    """
+    forward = np.linalg.norm(sum(lanczos.gram(g, x) for g in parts) - values * x, axis=0) / values
+    if len(parts) > 1:
         return np.asarray(forward)
-    return np.minimum(forward, np.linalg.norm(values * lanczos.inverse(factors[0], x) - x, axis=0))
+    return np.minimum(forward, np.linalg.norm(values * lanczos.inverse(parts[0], x) - x, axis=0))

@@ -16,6 +16,7 @@ from fembridge.problem import Array
 from fembridge.theory.grams import operator, relu_to_nodal
 from fembridge.theory.meshes import interval_mesh
 from fembridge.theory.spaces import assemble, space
+from fembridge.theory.symmetric import diagonals
 
 EPS = float(np.finfo(float).eps)
 
@@ -58,7 +59,7 @@ def gram(g: Congruence, x: Array) -> Array:
 def inverse(g: Congruence, x: Array) -> Array:
     """G⁻¹ x for columns x (n, m), in O(n m): banded solves with A and products with F."""
     w = g.weights[:, None]
-    bands = np.stack([g.a.diagonal(), np.append(g.a.diagonal(-1), 0.0)])[: len(x)]  # of one knot, no lower band
+    bands = diagonals(g.a, min(1, len(x) - 1))  # of one knot, no lower band
     return np.asarray(g.f @ solveh_banded(bands, g.f.T @ (x / w), lower=True) / w)
 
 
@@ -148,7 +149,7 @@ class Pencil:
     def __init__(self, g: Congruence) -> None:
         self.g = g
         square = csr_array(g.f.T @ diags_array(g.weights**-2.0) @ g.f)
-        self.a, self.b = (np.stack([np.append(m.diagonal(k), np.zeros(k)) for k in range(3)]) for m in (g.a, square))
+        self.a, self.b = diagonals(g.a, 2), diagonals(square, 2)
 
     def inverse(self, sigma: float) -> tuple[Callable[[Array], Array], Callable[[Array], Array]]:
         """x ↦ F⁻¹W (G − σ)⁻¹ x and x ↦ (G − σ)⁻¹ x. Raises LinAlgError where σ is not below λ_min."""
@@ -203,9 +204,9 @@ def _lanczos(apply: Callable[[Array], Array], n: int, count: int) -> tuple[Array
         next(uses)
         return apply(np.ravel(v))
 
-    operator = LinearOperator((n, n), matvec=counted, dtype=float)
+    h = LinearOperator((n, n), matvec=counted, dtype=float)
     try:
-        values, x = eigsh(operator, count + 1, which="LA", v0=start, ncv=size, maxiter=60, tol=0)
+        values, x = eigsh(h, count + 1, which="LA", v0=start, ncv=size, maxiter=60, tol=0)
     except ArpackNoConvergence as stopped:
         raise RuntimeError(f"lanczos: {len(stopped.eigenvalues)} of {count + 1} eigenvalues converged") from None
     order = np.argsort(values)[::-1]

@@ -11,12 +11,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal, get_args
 
 import numpy as np
 from scipy.sparse import csr_array, issparse
 
 from fembridge.memory import require_memory
+from fembridge.problem import Array
 from fembridge.theory import dispersion, sturm, toeplitz
 from fembridge.theory.features import Features, breakpoints
 from fembridge.theory.grams import dense, derivatives, gram
@@ -62,10 +64,11 @@ def spectrum(features: Features, form: str = "mass", method: Method = "auto", af
                 "method: dispersion needs equispaced knots from the left end on, the mass or the stiffness, one weight "
                 "for all, and with affine weight 1 and steps of 2 at most"
             )
-        return found or _sturm(features, form, affine, method == "sturm")
-    if not features.activation.compact or method == "dense":
-        require_memory(4 * 8 * len(features) ** 2, f"the dense Gram of {len(features)} features")
-    matrix, reach = gram(features, form), reach_of(features if form == "mass" else derivatives(features)[0])
+        found = found or _sturm(features, form, affine, method == "sturm")
+        if affine and form == "stiffness":  # the constant has no energy
+            return replace(found, eigenvalues=np.append(found.eigenvalues, 0.0), error=np.append(found.error, 0.0))
+        return found
+    matrix, reach = assembled(features, form, method)
     if issparse(matrix) and method != "dense" and (len(features) > SMALL or method != "auto"):
         found = _equispaced(csr_array(matrix), reach) if method != "banded" else None
         if found is None and method == "dispersion":
@@ -92,6 +95,13 @@ def applies(features: Features, method: str, affine: bool) -> None:
         )
 
 
+def assembled(features: Features, form: str, method: str) -> tuple[Array | csr_array, float]:
+    """The Gram matrix, sparse for compact support, after its memory was estimated; and `reach_of` what is in it."""
+    if not features.activation.compact or method == "dense":
+        require_memory(4 * 8 * len(features) ** 2, f"the dense Gram of {len(features)} features")
+    return gram(features, form), reach_of(features if form == "mass" else derivatives(features)[0])
+
+
 def _dispersion(features: Features, form: str, affine: bool) -> Spectrum | None:
     """ReLUs on a + j(b−a)/n with one weight: from one scalar equation; None where it does not apply."""
     (a, b), n = features.domain, len(features)
@@ -108,8 +118,6 @@ def _dispersion(features: Features, form: str, affine: bool) -> Spectrum | None:
         )
     except ArithmeticError:
         return None
-    if affine and form == "stiffness":  # the constant has no energy
-        values, error = np.append(values, 0.0), np.append(error, 0.0)
     return Spectrum(weight**2 * values, error, "dispersion relation of equispaced knots", 0.0)
 
 
@@ -134,10 +142,7 @@ def _sturm(features: Features, form: str, affine: bool, forced: bool) -> Spectru
     beam, factor, rounding = beam_of(features, form, affine)
     affordable(len(beam), len(beam), forced)
     values, error = sturm.eigenvalues(beam, np.arange(len(beam)))
-    values, error = factor * values, error + rounding
-    if affine and form == "stiffness":  # the constant has no energy
-        values, error = np.append(values, 0.0), np.append(error, 0.0)
-    return Spectrum(values, error, STURM, 0.0)
+    return Spectrum(factor * values, error + rounding, STURM, 0.0)
 
 
 def affordable(n: int, count: int, forced: bool) -> None:

@@ -80,12 +80,12 @@ def _sweep(beam: Beam, values: Array) -> Iterator[tuple[int, Array, Array]]:
     The constant: N −= w²P/λ. The arrays are overwritten by the next step.
     """
     reciprocal = 1 / values
-    factors = beam.weights**2
-    growth = 4 + np.log2(1 + transports(beam).sum(axis=(1, 2))) + 2 * np.log2(1 + factors * reciprocal.max())
+    factors, maps = beam.weights**2, transports(beam)
+    growth = 4 + np.log2(1 + maps.sum(axis=(1, 2))) + 2 * np.log2(1 + factors * reciprocal.max())
     s, following, jump = np.zeros((5, len(values))), np.empty((5, len(values))), np.empty((2, len(values)))
     s[0] = 1
     exponent, grown = np.zeros(len(values), dtype=int), 0.0
-    for i, transport in zip(range(len(factors) - 1, -1, -1), transports(beam)[::-1], strict=True):
+    for i, transport in zip(range(len(factors) - 1, -1, -1), maps[::-1], strict=True):
         s, following = np.matmul(transport, s, out=following), s
         yield i, s, exponent
         np.multiply(s[3:], reciprocal, out=jump)
@@ -219,7 +219,7 @@ def rounding(beam: Beam, values: Array) -> Array:
 
 
 def block(beam: Beam) -> int:
-    """How many eigenvalues `rounding` or `solve` can take at a time in a quarter of the memory."""
+    """How many eigenvalues `rounding` can take at a time in a quarter of the memory."""
     return max(1, int(available() / (4 * 8 * 7 * (len(beam) + 1))))
 
 

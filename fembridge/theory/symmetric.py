@@ -79,10 +79,11 @@ def extreme_eigenvalues(matrix: csr_array) -> tuple[float, float]:
     return low, high
 
 
-def diagonals(matrix: csr_array) -> Array:
-    """The main diagonal and those below it, as LAPACK stores a lower band."""
-    rows, columns = matrix.nonzero()
-    width = int(np.abs(rows - columns).max())
+def diagonals(matrix: csr_array, width: int | None = None) -> Array:
+    """The main diagonal and `width` below it, as LAPACK stores a lower band; all that are not zero if left out."""
+    if width is None:
+        rows, columns = matrix.nonzero()
+        width = int(np.abs(rows - columns).max())
     return np.stack([np.append(matrix.diagonal(-k), np.zeros(k)) for k in range(width + 1)])
 
 

@@ -38,6 +38,8 @@ def test_claims_are_complete() -> None:
     [
         ("theory.grams.assemble", "hong2022.relu-gram-mass"),
         ("theory.grams.coefficients", "hong2022.relu-gram-mass"),
+        ("theory.dispersion.roots", "hong2022.relu-exact-spectrum"),
+        ("claims.basri2019.beam_roots", "basri2019.ntk-exponents"),
         ("theory.splines.autocorrelation", "hong2022.hat-symbol"),
         ("theory.splines.autocorrelation", "hong2022.bspline-symbols"),
         ("claims.hong2022.spectra.modes.beam_roots", "hong2022.relu-beam"),

@@ -13,6 +13,7 @@ from fembridge.theory.eigenpairs import eigenpairs
 from fembridge.theory.features import grid, on_knots
 from fembridge.theory.spectra import spectrum
 from fembridge.theory.symmetric import Spectrum
+from tests.theory import oracle
 from tests.theory.cases import CASES, Case, relus
 from tests.theory.oracle import outside
 
@@ -50,37 +51,9 @@ def million(affine: bool) -> Spectrum:
     return spectrum(on_knots("relu", grid(MILLION)), affine=affine)
 
 
-def determinant(value: mpf, n: int, constant: bool) -> mpf:
-    """det of the four end conditions of M y = λ DᵀD y in the waves cos θi, sin θi, e^{−μi}, e^{μ(i−n)}, h = 1/n.
-
-    With d_j = y_{j+1} − 2y_j + y_{j−1} and σ = 6λ/h³ the interior rows are y_{i−1} + 4y_i + y_{i+1} = σ δ²d_i, so
-    w = z + 1/z − 2 solves w + 6 = σw². Without the constant y_0 = y_{−1} = 0 continue them to the left; with it
-    y_{−1} = y_0 (the slope begins at knot 0) and row 0 is (2y_0 + y_1)h/6 = λ(y_0 + (d_1 − d_0)/h²). On the right
-    d_n = 0, and the last row is y_{n−1} + 2y_n = σ d_{n−1}.
-    """
-    h = mpf(1) / n
-    sigma = 6 * value / h**3
-    root = mp.sqrt(1 + 24 * sigma)
-    theta = 2 * mp.asin(mp.sqrt((root - 1) / (2 * sigma)) / 2)
-    mu = 2 * mp.asinh(mp.sqrt((root + 1) / (2 * sigma)) / 2)
-    columns = []
-    for wave in (
-        lambda i: mp.cos(theta * i),
-        lambda i: mp.sin(theta * i),
-        lambda i: mp.exp(-mu * i),
-        lambda i: mp.exp(mu * (i - n)),
-    ):
-        y = {i: wave(i) for i in (-1, 0, 1, 2, n - 2, n - 1, n, n + 1)}
-        d = {i: y[i + 1] - 2 * y[i] + y[i - 1] for i in (0, 1, n - 1, n)}
-        first = (2 * y[0] + y[1]) * h / 6 - value * (y[0] + (d[1] - d[0]) / h**2)
-        left = [y[-1] - y[0], first] if constant else [y[-1], y[0]]
-        columns.append([*left, d[n], y[n - 1] + 2 * y[n] - sigma * d[n - 1]])
-    return mp.det(mp.matrix(columns))
-
-
 def brackets_a_root(value: float, tolerance: float, n: int, constant: bool) -> bool:
     mp.dps = 60
-    low, high = (determinant(mpf(value) * (1 + sign * mpf(tolerance)), n, constant) for sign in (-1, 1))
+    low, high = (oracle.dispersion(mpf(value) * (1 + sign * mpf(tolerance)), n, constant) for sign in (-1, 1))
     return bool(low * high < 0)
 
 

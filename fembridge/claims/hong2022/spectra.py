@@ -15,10 +15,10 @@ from fembridge.claims.claim import Claim, Evidence, Setting
 from fembridge.claims.hong2022.grams import SOURCE, UNIT
 from fembridge.networks.activations import activation
 from fembridge.networks.models import on_knots, shallow
-from fembridge.networks.tangents import exact_gram, exact_points, exact_spectrum
+from fembridge.networks.tangents import exact_points, exact_spectrum
 from fembridge.networks.tangents import features as hidden_features
 from fembridge.problem import Array
-from fembridge.theory import grams, modes, spectra, splines, symmetric
+from fembridge.theory import grams, modes, splines, symmetric
 from fembridge.theory.features import grid
 from fembridge.theory.laplace import laplace_modes
 from fembridge.theory.meshes import interval_mesh
@@ -85,37 +85,6 @@ def _relu_condition(setting: Setting) -> Evidence:
         slopes=(4.0,),
     )
     return Evidence(predicted, measured, 48 / modes.beam_roots(1)[0] ** 4 * n**3, chart, x=n)
-
-
-def _relu_spectrum(setting: Setting) -> Evidence:
-    """Random knots: the two-sided route against the singular values of the network's features, in units of their
-    error.
-    """
-    n = setting.size(400, 1000)
-    model = on_knots("relu", np.sort(setting.random.random(n)), UNIT)
-    predicted, measured = spectra.spectrum(features_of(model, UNIT)), exact_spectrum(model, UNIT)
-    error = 4 * np.sqrt(n) * EPS * np.sqrt(predicted.eigenvalues[0] / predicted.eigenvalues)
-    k = np.arange(1.0, n + 1)
-    lapack = np.linalg.eigvalsh(exact_gram(model, UNIT))[::-1]
-    pairs = (
-        Pair("singular values of the features", k, predicted.eigenvalues, measured),
-        Pair("dense solver on the Gram", k, None, np.abs(lapack)),
-    )
-    chart = Chart(
-        f"All eigenvalues, {n} random ReLU knots",
-        "index k",
-        "|λₖ|",
-        pairs,
-        slopes=(-4.0,),
-        noise_floor=n * EPS * float(lapack[0]),
-    )
-    return Evidence(
-        predicted.eigenvalues,
-        measured,
-        predicted.eigenvalues * (1 + 0.01 / k),
-        chart,
-        scale=predicted.eigenvalues * error,
-    )
 
 
 def _hat_condition(setting: Setting) -> Evidence:
@@ -226,16 +195,6 @@ CLAIMS = [
         "The offset is about 2/n: it moves the exponent by at most 2/125, and leaves 2/500 at n = 500.",
         _relu_condition,
         cap=2.5 / 500,
-    ),
-    Claim(
-        "hong2022.relu-spectrum",
-        SOURCE,
-        "On random knots too every eigenvalue of the network's Gram is that of CᵀMC, also where a "
-        "dense solver has no digits left.",
-        "identity",
-        1.0,
-        "In units of the error of the measured singular values, relatively 4√n ε √(λ₁/λₖ) in their squares.",
-        _relu_spectrum,
     ),
     Claim(
         "hong2022.hat-condition",
