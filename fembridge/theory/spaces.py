@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.sparse import csr_array
+from scipy.special import roots_jacobi
 from skfem import (
     Basis,
     BilinearForm,
@@ -99,6 +100,26 @@ def line_element(degree: int) -> Element:
     """
     elements = {0: ElementLineP0, 1: ElementLineP1, 2: ElementLineP2}
     return elements[degree]() if degree in elements else ElementLinePp(degree)
+
+
+def simplex_rule(dimension: int, degree: int) -> tuple[Array, Array]:
+    """Points (Q, dimension + 1), barycentric, and weights of sum 1: the mean over a simplex of any polynomial of this
+    degree. Conical products of Gauss–Jacobi rules.
+
+    Source: A. H. Stroud, Approximate Calculation of Multiple Integrals (1971), section 2.4.
+
+    >>> points, weights = simplex_rule(2, 4)
+    >>> bool(abs(weights @ points.prod(axis=1) - 1 / 60) < 1e-15)     # the mean of λ₀λ₁λ₂ is 2!/5!
+    True
+    """
+    points, weights = np.ones((1, 1)), np.ones(1)
+    for k in range(1, dimension + 1):
+        z, w = roots_jacobi(degree // 2 + 1, k - 1, 0)  # weight (1 − s)^{k−1} on [0, 1], s towards the new corner
+        s, w = (1 + z) / 2, w / w.sum()
+        inner = (points[:, None] * (1 - s)[:, None]).reshape(-1, k)
+        points = np.column_stack([inner, np.tile(s, len(points))])
+        weights = np.multiply.outer(weights, w).ravel()
+    return points, weights
 
 
 def assemble(form: str | BilinearForm, basis: Basis) -> csr_array:
