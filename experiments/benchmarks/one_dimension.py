@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from experiments.benchmarks.harness import Array, Case, Side, worst_scaled
-from fembridge.bridge.expansion import features_of
+from fembridge.bridge.shallow import features_of
 from fembridge.networks.activations import Hat, SplineActivation
 from fembridge.networks.models import on_knots
 from fembridge.networks.tangents import exact_gram

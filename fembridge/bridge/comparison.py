@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from fembridge.bridge.expansion import features_of, layers
+from fembridge.bridge.shallow import features_of, layers
 from fembridge.bridge.verdict import Verdict, judge, worst
 from fembridge.networks.activations import degree
 from fembridge.networks.models import kinks

@@ -76,7 +76,7 @@ def run(
 
 def _train(config: Config, activation: Any, progress: Any, device: str, dtype: str) -> Trained:
     from fembridge.bridge.comparison import compare, output_weights
-    from fembridge.bridge.expansion import features_of
+    from fembridge.bridge.shallow import features_of
     from fembridge.networks.models import initialise
     from fembridge.theory.prediction import steps_to_tolerance
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fembridge.bridge.charts import Chart, Pair
-from fembridge.bridge.expansion import features_of
+from fembridge.bridge.shallow import features_of
 from fembridge.claims.claim import Claim, Evidence, Setting
 from fembridge.networks.activations import activation
 from fembridge.networks.models import on_knots, shallow

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from fembridge.bridge.charts import Chart, Pair
-from fembridge.bridge.expansion import features_of
+from fembridge.bridge.shallow import features_of
 from fembridge.claims.claim import Claim, Evidence, Setting
 from fembridge.claims.hong2022.grams import SOURCE, UNIT
 from fembridge.networks.activations import activation

@@ -10,7 +10,7 @@ import numpy as np
 
 from fembridge.bridge.charts import Chart, HeatMap, Pair
 from fembridge.bridge.comparison import Comparison, compare, measured_modes
-from fembridge.bridge.expansion import features_of
+from fembridge.bridge.shallow import features_of
 from fembridge.claims.claim import Claim, Evidence, Setting
 from fembridge.claims.hong2022.grams import SOURCE, UNIT
 from fembridge.networks.models import initialise, on_knots
