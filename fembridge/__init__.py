@@ -46,7 +46,8 @@ _HOME = {
     "train": "networks.training",
     # the bridge between them
     "expand": "bridge.expansion",
-    "network_from": "bridge.expansion",
+    "rayleigh": "bridge.frequencies",
+    "network_from": "bridge.inverse",
     "compare": "bridge.comparison",
 }
 

@@ -15,6 +15,8 @@ from fembridge.claims import Claim, Evidence, Setting, check, select, verdict_on
 CLAIMS = select()
 # What a claim about an exponent alone asserts does not change with a factor; its formula is broken below.
 EXPONENT_ALONE = {"hong2022.hat-fixed-width-decay", "hong2022.random-knots-condition"}
+# Nor, by as little as 1 %, where the cap on the constant leaves room for random ridges.
+EXPONENT_ALONE |= {claim.id for claim in CLAIMS if claim.id.startswith(("sahs2025.", "hong2022.nodal-hats"))}
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda c: c.id)

@@ -2,6 +2,6 @@
 2208.04924).
 """
 
-from fembridge.claims.hong2022 import grams, knots, spectra, training
+from fembridge.claims.hong2022 import domains, grams, knots, spectra, training
 
-CLAIMS = [*grams.CLAIMS, *spectra.CLAIMS, *knots.CLAIMS, *training.CLAIMS]
+CLAIMS = [*grams.CLAIMS, *spectra.CLAIMS, *knots.CLAIMS, *training.CLAIMS, *domains.CLAIMS]

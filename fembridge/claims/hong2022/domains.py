@@ -1,0 +1,56 @@
+"""Hong et al. 2022 on domains: nodal hats have the same weight at every frequency that their mesh resolves."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from fembridge.bridge.charts import Chart, Pair
+from fembridge.bridge.expansion import Expansion, expand
+from fembridge.bridge.frequencies import rayleigh
+from fembridge.claims.claim import Claim, Evidence, Setting
+from fembridge.claims.hong2022.grams import SOURCE
+from fembridge.networks.courant import nodal_hats
+from fembridge.theory.laplace import laplace_modes
+from fembridge.theory.meshes import box_mesh
+from fembridge.theory.spaces import space
+
+CELLS = {1: (64, 128), 2: (16, 40), 3: (7, 10)}
+HIGHEST = 1.05  # ωh of the last mode
+
+
+def _nodal_hats(d: int, setting: Setting) -> Evidence:
+    """A deep ReLU network whose last hidden layer is all nodal hats, along the modes of the same mesh.
+
+    The mass matrix of equal cubes cut into simplices has the symbol hᵈ(1 − |θ|²/6 + …), θ = ωh, in every dimension.
+    """
+    cells = setting.size(*CELLS[d])
+    mesh, h = box_mesh([(0.0, 1.0)] * d, cells), 1 / cells
+    basis, u = space(mesh, 1), expand(nodal_hats(cells, d), mesh)
+    assert isinstance(u, Expansion)
+    k = np.stack(np.meshgrid(*[np.arange(cells)] * d), axis=-1)
+    modes = laplace_modes(basis, int((np.pi * h * np.linalg.norm(k, axis=-1) <= HIGHEST).sum()))
+    rho, omega = rayleigh(u, basis, modes), modes.frequencies[1:]
+    law = h**d * (1 - (omega * h) ** 2 / 6)
+    title = f"{u.trace.graph.sizes[-2]} nodal hats in {d} dimension{'s' * (d > 1)}, a ReLU network of depth {d + 2}"
+    pair = Pair("hᵈ(1 − (ωh)²/6)", omega, law, rho[1:])
+    chart = Chart(title, "frequency ω", "Rayleigh coefficient ρ", (pair,))
+    return Evidence(law, rho[1:], law * omega[-1] / omega, chart, x=omega)
+
+
+CLAIMS = [
+    Claim(
+        f"hong2022.nodal-hats-{d}d",
+        SOURCE,
+        "All nodal hats of a mesh, as features of a deep ReLU network, weigh its Laplace modes hᵈ(1 − (ωh)²/6): alike, "
+        f"up to the scale that the mesh resolves ({d} dimension{'s' * (d > 1)}).",
+        "order",
+        tolerance,
+        "Hats at the boundary are cut in half: where a mode is constant along a side, it weighs 1 − h/2 for that side, "
+        f"else 1 − h. That moves the exponent by {boundary}, (ωh)⁴/72 of the symbol by 0.02, and together they leave "
+        f"an interval of {interval}.",
+        partial(_nodal_hats, d),
+    )
+    for d, tolerance, boundary, interval in ((1, 0.06, "0", "0.03"), (2, 0.1, "0.02", "0.04"), (3, 0.25, "0.11", "0.1"))
+]
