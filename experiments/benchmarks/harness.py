@@ -24,9 +24,10 @@ Array = NDArray[np.float64]
 Prepare = Callable[[Any], Callable[[], Any]]
 
 ROOT = Path(__file__).parents[2]
-SUBJECTS = tuple(f"experiments.benchmarks.{name}" for name in ("one_dimension", "spectra", "curvature", "laplace"))
+NAMES = ("one_dimension", "spectra", "curvature", "laplace", "partition")
+SUBJECTS = tuple(f"experiments.benchmarks.{name}" for name in NAMES)
 """Modules that hold CASES."""
-PEERS = {"curvlinops": "curvlinops-for-pytorch", "pyhessian": "pyhessian"}
+PEERS = {"curvlinops": "curvlinops-for-pytorch", "pyhessian": "pyhessian", "shapely": "shapely"}
 """Optional modules, and the packages that bring them."""
 
 
