@@ -181,7 +181,7 @@ def _edges(points: Array, triangles: Index) -> Stars:
     a, b, c = points[triangles].swapaxes(0, 1)
     flipped = _cross(b - a, c - a) < 0
     triangles = np.where(flipped[:, None], triangles[:, ::-1], triangles)  # counterclockwise
-    apex, start, end = (np.roll(triangles, -i, axis=1).ravel() for i in range(3))
+    apex, start, end = (np.roll(triangles, -i, axis=1).ravel().astype(np.intp) for i in range(3))
     near, far = points[start] - points[apex], points[end] - points[apex]
     size = np.linalg.norm(near, axis=1) * np.linalg.norm(far, axis=1)
     flat = ~(_cross(near, far) > SAME * size).reshape(-1, 3).all(axis=1)
