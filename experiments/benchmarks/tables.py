@@ -58,27 +58,37 @@ def show(case: dict[str, Any], console: Console) -> None:
         console.print(note)
 
 
-def markdown(results: dict[str, Any]) -> str:
-    """All cases, and what they were measured with."""
-    environment = results["environment"]
-    versions = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
-    lines = [f"{environment['processor']}, {environment['threads']} threads, on the processor alone. {versions}.", ""]
+def environment(results: dict[str, Any]) -> str:
+    """What all cases were measured with."""
+    found = results["environment"]
+    versions = ", ".join(f"{name} {version}" for name, version in found["packages"].items())
+    return f"{found['processor']}, {found['threads']} threads, on the processor alone. {versions}."
+
+
+def sections(results: dict[str, Any]) -> dict[str, str]:
+    """The tables of each case under its heading."""
+    found = {}
     for case in results["cases"]:
-        lines += [f"### {case['title'].partition('/')[2]}", "", *_table(COLUMNS, rows(case))]
+        lines = _table(COLUMNS, rows(case))
         lines += ["", *_table(GROWTH, growth(case))] if case["growth"] else []
         lines += ["", *(f"- {note}" for note in notes(case))] if notes(case) else []
-        lines.append("")
-    return "\n".join(lines)
+        found[case["title"].partition("/")[2]] = "\n".join(lines)
+    return found
 
 
 def write_docs(results: dict[str, Any], page: Path) -> None:
-    """Put the tables between the markers of a page. Raises ValueError where it does not have them."""
+    """Put the tables between the markers of a page; cases that were not measured keep theirs.
+
+    Raises ValueError where the page does not have the markers.
+    """
     text = page.read_text(encoding="utf-8")
     before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    held, end, after = rest.partition(END)
     if not (begin and end):
         raise ValueError(f"{page}: expected the markers {BEGIN} and {END}")
-    page.write_text(f"{before}{BEGIN}\n\n{markdown(results)}\n{END}{after}", encoding="utf-8")
+    kept = dict(section.split("\n\n", 1) for section in held.split("### ")[1:])
+    tables = "".join(f"### {title}\n\n{body.strip()}\n\n" for title, body in (kept | sections(results)).items())
+    page.write_text(f"{before}{BEGIN}\n\n{environment(results)}\n\n{tables}{END}{after}", encoding="utf-8")
 
 
 def _table(columns: tuple[str, ...], body: list[tuple[str, ...]]) -> list[str]:

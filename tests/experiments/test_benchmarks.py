@@ -38,12 +38,13 @@ def test_every_side_is_measured_or_says_why_not(tmp_path: Path) -> None:
     }
     assert result["sizes"][0]["note"] == ""  # it needs the results of all sides
     page = tmp_path / "page.md"
-    page.write_text(f"before {BEGIN} old {END} after", encoding="utf-8")
+    page.write_text(f"before {BEGIN} old\n\n### another\n\n| kept |\n\n{END} after", encoding="utf-8")
     found = {"environment": {"processor": "P", "threads": 1, "packages": {}}, "cases": [result]}
     for _ in range(2):
         write_docs(found, page)
         text = page.read_text(encoding="utf-8")
         assert text.startswith("before") and text.endswith("after") and "old" not in text
+        assert text.count("### another\n\n| kept |\n\n###") == 1
         assert "| crashing | n = 3 | MemoryError: 3 is too much |" in text
     page.write_text("no markers", encoding="utf-8")
     with pytest.raises(ValueError, match="expected the markers"):
