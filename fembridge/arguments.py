@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from fembridge.problem import HIGHEST, Array, read_numbers
 from fembridge.theory.features import grid
@@ -44,3 +46,53 @@ def momentum(optimizer: str, momentum: float | None) -> float:
     if momentum is not None and not 0 < momentum < 1:
         raise ValueError(f"--momentum: expected a number between 0 and 1, got {momentum:g}")
     return 0.9 if momentum is None else momentum
+
+
+def end(largest: int | None, smallest: int | None, affine: bool) -> tuple[Literal["largest", "smallest"], int | None]:
+    """The end of a spectrum that is asked for and how many of it; None for all."""
+    if largest and smallest:
+        raise ValueError("--largest: expected without --smallest, got both")
+    count = largest or smallest
+    if count and affine:
+        raise ValueError("--affine: expected without --largest and --smallest")
+    return "largest" if largest else "smallest", count
+
+
+def sizes(text: str) -> tuple[int, ...]:
+    """The sizes of layers: positive whole numbers between commas, two at least."""
+    found = tuple(whole("--layers", item) for item in text.split(","))
+    if len(found) < 2 or min(found) < 1:
+        raise ValueError(f'--layers: expected positive whole numbers from inputs to outputs, got "{text:.40}"')
+    return found
+
+
+def intervals(texts: Sequence[str] | None) -> list[tuple[float, float]]:
+    """Intervals, each of them two numbers with white space between them; [0, 1] where there is none."""
+    found = []
+    for text in texts or []:
+        try:
+            a, b = map(float, text.split())
+        except ValueError:
+            raise ValueError(f'--domain: expected two numbers A B, got "{text:.40}"') from None
+        found.append((a, b))
+    return found or [(0.0, 1.0)]
+
+
+def network(
+    factory: str | None, weights: Path | None, layers: str | None, activation: str | None
+) -> tuple[str, Callable[[], Any]]:
+    """The name of a network, and what loads it when called: a factory or a file of weights."""
+    from fembridge.bridge.loading import from_factory, from_weights
+
+    if factory is not None and weights is not None:
+        raise ValueError("--weights: expected without MODULE:FACTORY, got both")
+    if weights is not None:
+        if layers is None:
+            raise ValueError("--layers: expected with --weights, such as 2,64,64,1")
+        return weights.name, partial(from_weights, weights, sizes(layers), activation or "relu")
+    if factory is None:
+        raise ValueError("network: expected MODULE:FACTORY or --weights FILE --layers N,N,…, got neither")
+    for option, value in (("--layers", layers), ("--activation", activation)):
+        if value is not None:
+            raise ValueError(f"{option}: expected with --weights alone")
+    return factory, partial(from_factory, factory)

@@ -1,22 +1,31 @@
-"""The command line: one verb for each question. stdout carries the result alone; progress and errors go to stderr."""
+"""The command line: one verb for each question. stdout carries the result alone; progress and errors go to stderr.
+
+Heavy libraries are imported by the verbs that need them: --version answers at once.
+"""
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
+from typer.core import TyperCommand
 
 from fembridge import __version__
-
-if TYPE_CHECKING:  # heavy libraries are imported by the verbs that need them: --version answers at once
-    from fembridge.theory.symmetric import Spectrum
 
 Loss = Literal["mass", "stiffness", "h1"]
 Method = Literal["auto", "dispersion", "sturm", "lanczos", "banded", "dense"]
 
 app = typer.Typer(add_completion=False)
+
+
+class _Map(TyperCommand):
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Typer has no type for an option of two values that may come again: `--domain A B` is one to it, "A B"."""
+        for i in reversed([i for i, word in enumerate(args) if word == "--domain"]):
+            args[i + 1 : i + 3] = [" ".join(args[i + 1 : i + 3])]
+        return super().parse_args(ctx, args)
+
 
 EXIT_CODES = {"pass": 0, "fail": 1, "inconclusive": 3}
 
@@ -95,24 +104,18 @@ def spectrum(
     json: Json = False,
 ) -> None:
     """What is the spectrum of this activation on these knots?"""
-    import numpy as np
-
     from fembridge import arguments
     from fembridge.memory import memory_limit
     from fembridge.output import terminal
-    from fembridge.studies.folders import result_file, strict_json
-    from fembridge.theory.eigenpairs import Eigenpairs, eigenpairs
+    from fembridge.studies import spectrum as study
+    from fembridge.studies.folders import strict_json
     from fembridge.theory.features import on_knots
-    from fembridge.theory.spectra import spectrum as spectrum_of
 
-    if largest and smallest:
-        raise ValueError("--largest: expected without --smallest, got both")
-    end: Literal["largest", "smallest"] = "largest" if largest else "smallest"
-    count = largest or smallest
-    if count and affine:
-        raise ValueError("--affine: expected without --largest and --smallest")
+    end, count = arguments.end(largest, smallest, affine)
     features = on_knots(activation, arguments.knots(knots, domain), domain)
-    answer: dict[str, Any] = {
+    with memory_limit(max_memory):
+        found = study.find(features, form, method, affine, end, count, out)
+    answer = {
         "schema_version": 1,
         "fembridge": __version__,
         "activation": activation,
@@ -120,28 +123,8 @@ def spectrum(
         "affine": affine,
         "domain": domain,
         "n": len(features),
-    }
-    with result_file(out) if out else nullcontext() as file, memory_limit(max_memory):
-        if count:
-            found: Eigenpairs | Spectrum = eigenpairs(features, count, end, form, method)
-        else:
-            found = spectrum_of(features, form, method, affine)
-        answer |= {"which": end if count else "all", "method": found.method}
-        arrays: dict[str, Any] = {"eigenvalues": found.eigenvalues, "error": found.error}
-        if isinstance(found, Eigenpairs):
-            arrays |= {"residuals": found.residuals, "eigenvectors": found.vectors}
-            summary = f"largest relative residual {found.residuals.max():.1e} · {found.method}"
-        else:
-            answer |= {"condition_number": found.condition_number, "noise_floor": found.noise_floor}
-            summary = "condition number {condition_number:.6g} · noise floor {noise_floor:.1e} · ".format(**answer)
-            summary += found.method
-        if file:
-            with file.open("wb") as stream:  # a stream keeps the suffix as it was given
-                np.savez(stream, **arrays)
-    answer |= {
-        "error_bound": found.error.max(),
-        "eigenvalues": found.eigenvalues[:top],
-        "error": found.error[:top],
+        "which": end if count else "all",
+        **study.summary(found, top),
     }
     if json:
         print(strict_json(answer))
@@ -149,11 +132,8 @@ def spectrum(
     first = len(features) - count if smallest and count else 0
     table = terminal.spectrum_table(found.eigenvalues, found.error, top or count or 10, first)
     left = len(found.eigenvalues) - table.row_count
-    terminal.show(
-        table,
-        *([f"and {left} smaller ones, down to {found.eigenvalues[-1]:.6g} (--top K shows more)"] if left else []),
-        summary,
-    )
+    more = [f"and {left} smaller ones, down to {found.eigenvalues[-1]:.6g} (--top K shows more)"] if left else []
+    terminal.show(table, *more, study.sentence(found))
 
 
 @app.command()
@@ -212,9 +192,10 @@ def predict(
     if json:
         print(strict_json(answer))
     else:
-        rows = [[each, _spoken(step)] for each, step in zip(k, steps, strict=True)]
-        table = terminal.table(["frequency", f"steps to {tolerance:g} of the start"], rows)
-        terminal.show(table, terminal.stability(found.learning_rate, found.stability_limit, found.stable))
+        terminal.show(
+            terminal.steps_table(k, steps, tolerance),
+            terminal.stability(found.learning_rate, found.stability_limit, found.stable),
+        )
 
 
 @app.command()
@@ -250,6 +231,40 @@ def run(
     return EXIT_CODES[done.verdict]
 
 
+@app.command("map", cls=_Map)
+def map_(
+    factory: Annotated[str | None, typer.Argument(metavar="MODULE:FACTORY", help="A function that makes it.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="Its weights instead: .safetensors or .pt.")] = None,
+    layers: Annotated[str | None, typer.Option(metavar="N,N,…", help="With them: sizes, as 2,64,64,1.")] = None,
+    activation: Annotated[str | None, typer.Option(help="Between: relu (if left out), leaky-relu, hat, …")] = None,
+    domain: Annotated[list[str] | None, typer.Option(metavar="A B", help="For each input, or for all; 0 1.")] = None,
+    points: Annotated[int, typer.Option(min=1, help="Random points at which it is checked.")] = 10_000,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of these points.")] = 0,
+    max_cells: Annotated[int, typer.Option(min=1, help="Give up where it has more linear pieces.")] = 1_000_000,
+    out: Annotated[Path, typer.Option(help="Result folder.")] = Path("results/map"),
+    vtu: Annotated[bool, typer.Option("--vtu", help="Write map.vtu for ParaView, too.")] = False,
+    max_memory: MaxMemory = None,
+    json: Json = False,
+) -> int:
+    """What finite-element function is this network?"""
+    from fembridge import arguments
+    from fembridge.memory import memory_limit
+    from fembridge.output import terminal
+    from fembridge.studies.folders import strict_json
+    from fembridge.studies.mapping import map_network
+
+    name, load = arguments.network(factory, weights, layers, activation)
+    box = arguments.intervals(domain)
+    with memory_limit(max_memory):
+        found = map_network(load, name, out, box, points=points, seed=seed, max_cells=max_cells, vtu=vtu)
+    if json:
+        print(strict_json(found))
+    else:
+        verdict = f"verdict: {terminal.SYMBOLS[found['verdict']]}"
+        terminal.show(terminal.map_table(found), verdict, f"figure: {out / 'figures' / 'map.png'}")
+    return EXIT_CODES[found["verdict"]]
+
+
 @app.command()
 def report(folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Of verify or run.")]) -> None:
     """Write the report of a result folder anew."""
@@ -271,9 +286,3 @@ def info(json: Json = False) -> None:
     else:
         packages = found.pop("packages")
         terminal.show(terminal.table(["", "version"], [*found.items(), *packages.items()]))
-
-
-def _spoken(step: float) -> str:
-    if step != step:  # nan
-        return "absent at the start"
-    return f"{step:.0f}" if step < float("inf") else "never"

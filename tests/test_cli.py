@@ -21,7 +21,7 @@ from fembridge import claims
 from fembridge.__main__ import main
 from fembridge.bridge.charts import Chart, Pair
 from fembridge.claims import Claim, Evidence, Result
-from fembridge.cli import _spoken
+from fembridge.output.terminal import spoken
 from fembridge.problem import Problem, sines
 from fembridge.theory import prediction, spectra
 from fembridge.theory.features import grid, on_knots
@@ -389,7 +389,7 @@ def test_an_unstable_rate_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_steps_in_words() -> None:
-    assert [_spoken(step) for step in (12.0, np.inf, np.nan)] == ["12", "never", "absent at the start"]
+    assert [spoken(step) for step in (12.0, np.inf, np.nan)] == ["12", "never", "absent at the start"]
 
 
 @pytest.mark.parametrize("loss", ["--loss", "--form"])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fembridge.problem import Array
+from fembridge.theory.rows import Index
 
 Scale = Literal["linear", "log"]
 
@@ -48,3 +49,21 @@ class HeatMap:
     frequencies: Array
     predicted: Array
     measured: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Map:
+    """A piecewise-linear function of one or two variables on the mesh of its linear regions, and its kinks.
+
+    points (V, d), values (V,), simplices (T, d + 1) by points, region (T,) of each; kinks (K, d) by points, layer (K,)
+    whose neuron bends there, from 1 on. axes: names of the d variables.
+    """
+
+    title: str
+    axes: tuple[str, ...]
+    points: Array
+    values: Array
+    simplices: Index
+    region: Index
+    kinks: Index
+    layer: Index

@@ -38,7 +38,7 @@ def draw_curves(chart: Chart) -> Figure:
     x = np.concatenate([np.asarray(pair.x, dtype=float) for pair in chart.pairs])
     if chart.xscale == "log" and np.any(x == 0) and np.any(x > 0):
         axes.set_xscale("symlog", linthresh=np.min(x[x > 0]), linscale=0.4, subs=range(2, 10))
-    colors = _colors(len(chart.pairs))
+    colors = palette(len(chart.pairs))
     notes = _draw_pairs(axes, chart, colors)
     for slope in chart.slopes:
         _slope_guide(axes, chart, slope)
@@ -55,7 +55,7 @@ def draw_curves(chart: Chart) -> Figure:
     return figure
 
 
-def _colors(count: int) -> list[Any]:
+def palette(count: int) -> list[Any]:
     """Distinct colours for a few pairs; from dark to light for many, which are then ordered, as frequencies are."""
     return list(PALETTE[:count]) if count <= len(PALETTE) else list(colormaps["viridis"](np.linspace(0, 0.88, count)))
 

@@ -12,10 +12,11 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from fembridge.bridge.charts import Chart, HeatMap
+from fembridge.bridge.charts import Chart, HeatMap, Map
 from fembridge.output import write
 from fembridge.output.curves import draw_curves
 from fembridge.output.heatmaps import draw_heat_map
+from fembridge.output.maps import check_map, draw_map, map_rows
 from fembridge.problem import Array
 
 LARGEST = 1e200  # of what is drawn: margins of an axis of some hundred decades are within the range of float64, too
@@ -49,8 +50,8 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def draw(chart: Chart | HeatMap) -> Figure:
-    """Draw a chart, or a heat map as three panels (theory, experiment, difference), 6.5 in wide.
+def draw(chart: Chart | HeatMap | Map) -> Figure:
+    """Draw a chart, a heat map as three panels (theory, experiment, difference), or a map as two, 6.5 in wide.
 
     Step 0 has a place of its own at the left of a logarithmic axis. Values that a logarithmic axis cannot show are
     counted under the figure. Of many measured points, those farthest from theory are marked. Titles and labels may
@@ -61,10 +62,12 @@ def draw(chart: Chart | HeatMap) -> Figure:
     check(chart)
     chart = _within_range(chart)
     with rc_context(STYLE):
+        if isinstance(chart, Map):
+            return draw_map(chart)
         return draw_heat_map(chart) if isinstance(chart, HeatMap) else draw_curves(chart)
 
 
-def save(chart: Chart | HeatMap, folder: str | Path, name: str) -> list[Path]:
+def save(chart: Chart | HeatMap | Map, folder: str | Path, name: str) -> list[Path]:
     """Write `name`.svg, .pdf, .png and .csv into `folder` (made where missing), and return their paths.
 
     The CSV holds every number of the chart, in digits that give back the same float64; an empty field stands for
@@ -88,13 +91,17 @@ def save(chart: Chart | HeatMap, folder: str | Path, name: str) -> list[Path]:
     return [*files, write(folder / f"{name}.csv", table(chart).encode())]
 
 
-def table(chart: Chart | HeatMap) -> str:
+def table(chart: Chart | HeatMap | Map) -> str:
     """The numbers of a chart as CSV.
 
-    Columns are label, x, predicted, measured for curves; step, frequency, predicted, measured for a heat map.
+    Columns are label, x, predicted, measured for curves; step, frequency, predicted, measured for a heat map; part,
+    x1 …, u, vertex0 …, region, layer for a map, whose parts are vertices, simplices and kinks.
     """
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
+    if isinstance(chart, Map):
+        rows.writerows(map_rows(chart))
+        return text.getvalue()
     if isinstance(chart, HeatMap):
         rows.writerow(["step", "frequency", "predicted", "measured"])
         step, frequency = np.meshgrid(chart.steps, chart.frequencies, indexing="ij")
@@ -109,13 +116,15 @@ def table(chart: Chart | HeatMap) -> str:
     return text.getvalue()
 
 
-def _within_range(chart: Chart | HeatMap) -> Chart | HeatMap:
+def _within_range(chart: Chart | HeatMap | Map) -> Chart | HeatMap | Map:
     """The chart without numbers of size above 1e200, which are nan; a noise floor above it is brought down to it."""
 
     def kept(values: Array) -> Array:
         values = np.asarray(values, dtype=float)
         return np.where(np.abs(values) <= LARGEST, values, np.nan)
 
+    if isinstance(chart, Map):
+        return replace(chart, values=kept(chart.values))
     if isinstance(chart, HeatMap):
         return replace(chart, predicted=kept(chart.predicted), measured=kept(chart.measured))
     pairs = tuple(
@@ -129,9 +138,12 @@ def _within_range(chart: Chart | HeatMap) -> Chart | HeatMap:
     return replace(chart, pairs=pairs, noise_floor=chart.noise_floor and min(LARGEST, chart.noise_floor))
 
 
-def check(chart: Chart | HeatMap) -> None:
+def check(chart: Chart | HeatMap | Map) -> None:
     """Raise ValueError unless the chart can be drawn: arrays of matching shapes, and slopes on log-log axes only."""
     where = f'figure "{chart.title}"'
+    if isinstance(chart, Map):
+        check_map(chart, where)
+        return
     if isinstance(chart, HeatMap):
         expected = len(chart.steps), len(chart.frequencies)
         for what, shape in (("predicted", np.shape(chart.predicted)), ("measured", np.shape(chart.measured))):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from math import isfinite
+from math import isfinite, isnan
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -55,6 +55,41 @@ def spectrum_table(eigenvalues: Array, errors: Array, shown: int, first: int) ->
     rows = enumerate(zip(eigenvalues[:shown], errors[:shown], strict=True), start=first + 1)
     cells = [[k, f"{value:.12g}", f"{error:.1e}"] for k, (value, error) in rows]
     return table(["k", "eigenvalue", "relative error ≤"], cells)
+
+
+def steps_table(frequencies: Iterable[int], steps: Iterable[float], tolerance: float) -> Table:
+    """How many steps each frequency takes."""
+    rows = [[k, spoken(step)] for k, step in zip(frequencies, steps, strict=True)]
+    return table(["frequency", f"steps to {tolerance:g} of the start"], rows)
+
+
+def spoken(step: float) -> str:
+    """A number of steps in words."""
+    if isnan(step):
+        return "absent at the start"
+    return f"{step:.0f}" if isfinite(step) else "never"
+
+
+def map_table(found: Mapping[str, Any]) -> Table:
+    """What map.json says: the mesh, and how exact it is."""
+    snapped = f"{found['snapped']}, by {found['moved']:.2g} ερ at most" if found["snapped"] else "none"
+    rows = [
+        ["dimension", found["dimension"]],
+        ["layers", " → ".join(map(str, found["layers"]))],
+        ["domain", " × ".join(f"[{a:g}, {b:g}]" for a, b in found["domain"])],
+        ["linear regions", found["regions"]],
+        ["vertices", found["vertices"]],
+        ["simplices", found["simplices"]],
+        ["kink facets", found["kink_facets"]],
+        ["snapped vertices", snapped],
+        [f"largest difference at {found['points']} points", _within(found["difference"], found["bound"])],
+        ["relative error of the sum of volumes", _within(found["volume_error"], found["volume_bound"])],
+    ]
+    return table([found["network"], ""], rows)
+
+
+def _within(value: float, bound: float) -> str:
+    return f"{value:.2g} (rounding allows {bound:.2g})"
 
 
 def claims_table(claims: Iterable[Mapping[str, Any]]) -> Table:

@@ -164,9 +164,9 @@ def tangent_gram(tangent: Tangents) -> Array:
 def kernel_spectrum(tangent: Tangents) -> Spectrum:
     """Eigenvalues of the operator φ ↦ ∫ Θ(·, y) φ(y) dy, Θ the tangent kernel: those of ∫ ∂u/∂θ ∂u/∂θᵀ, but for zeros.
 
-    As many as R has rows or columns, the fewer: squared singular values of R, to about 2√n ε √(λ_1/λ_k) relative; beyond
-    2,000 of them, or where R does not fit in memory, eigenvalues of RᵀR or R Rᵀ, to n ε λ_1 absolute, which is ten times
-    as fast. Raises MemoryError where neither fits.
+    As many as R has rows or columns, the fewer: squared singular values of R, to about 2√n ε √(λ_1/λ_k) relative;
+    beyond 2,000 of them, or where R does not fit in memory, eigenvalues of RᵀR or R Rᵀ, to n ε λ_1 absolute, which is
+    ten times as fast. Raises MemoryError where neither fits.
     """
     rows, columns = tangent.root().shape
     count, longest = min(rows, columns), max(rows, columns)
