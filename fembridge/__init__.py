@@ -46,6 +46,7 @@ _HOME = {
     "train": "networks.training",
     # the bridge between them
     "expand": "bridge.expansion",
+    "expand_sampled": "bridge.sampled",
     "rayleigh": "bridge.frequencies",
     "network_from": "bridge.inverse",
     "compare": "bridge.comparison",

@@ -14,6 +14,7 @@ from scipy.sparse import csr_array
 from skfem import Basis, BilinearForm, ElementDG, Mesh
 from torch import nn
 
+from fembridge.bridge.sampled import SampledExpansion, expand_sampled
 from fembridge.bridge.shallow import ShallowExpansion, expand_shallow, features_of, is_shallow, layers
 from fembridge.bridge.tracing import Trace, numbers, spline_of, trace
 from fembridge.memory import require_memory
@@ -176,13 +177,16 @@ class Expansion:
         return interpolated
 
 
-def expand(model: nn.Module, domain: Domain = (0.0, 1.0), max_cells: int = MAX_CELLS) -> Expansion | ShallowExpansion:
+def expand(
+    model: nn.Module, domain: Domain = (0.0, 1.0), max_cells: int = MAX_CELLS, approximate: bool = False
+) -> Expansion | ShallowExpansion | SampledExpansion:
     """The finite-element function that a piecewise-linear network R^d → R is, on a mesh cut along its kinks, d ≤ 3.
 
     model: Linear layers, any piecewise-linear activations, batch-norm in eval mode, sums and multiples (`trace`).
     domain: (a, b), such an interval for each dimension, or a scikit-fem mesh of intervals, triangles or tetrahedra.
     A shallow network of one input may have any piecewise-polynomial activation; for those of another degree than 1 the
     result is a `ShallowExpansion`. The module is compared with what was read off it in the middle of cells.
+    approximate: any other module, by quadratic interpolation and quadrature with an error estimate (`expand_sampled`).
 
     Raises ValueError for modules that are something else, smooth activations, a domain of another dimension, and more
     than max_cells cells.
@@ -195,6 +199,8 @@ def expand(model: nn.Module, domain: Domain = (0.0, 1.0), max_cells: int = MAX_C
     >>> bool(np.allclose(u(x), net(torch.tensor(x))[:, 0].detach(), rtol=0, atol=1e-14))
     True
     """
+    if approximate:
+        return expand_sampled(model, domain, max_cells=max_cells)
     neurons = None
     if is_shallow(model) and not isinstance(domain, Mesh):
         inner, activation, _ = layers(model)
