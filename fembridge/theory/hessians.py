@@ -21,7 +21,17 @@ import numpy as np
 
 from fembridge.memory import require_memory
 from fembridge.problem import Array
-from fembridge.theory.graphs import Affine, Graph, derivatives, gradients, rounding, sensitivities, slopes, values
+from fembridge.theory.graphs import (
+    Activation,
+    Affine,
+    Graph,
+    derivatives,
+    gradients,
+    rounding,
+    sensitivities,
+    slopes,
+    values,
+)
 from fembridge.theory.partitions import TOLERANCE, Partition, volumes
 from fembridge.theory.rows import Index
 from fembridge.theory.spaces import simplex_rule
@@ -137,26 +147,43 @@ def _smooth(graph: Graph, partition: Partition, parts: Sequence[Part], f: Functi
     corners = mesh.p.T[mesh.t.T]
     nodal = values(graph, mesh.p.T)
     moments = _moments(corners, volumes(mesh), nodal[-1][mesh.t.T, 0], f, degree, 1)
-    widest = max(graph.sizes) ** 2 * len(graph.steps) * len(parts)
+    pairs = [(a, b) for a, (k, _) in enumerate(parts) for b, (m, kind) in enumerate(parts) if m > k and kind != "bias"]
+    deep = {parts[a][0] for a, b in pairs if not _adjacent(graph, parts[a][0], parts[b][0])}
+    widest = max(graph.sizes) ** (2 if deep else 1) * len(graph.steps) * len(parts)
     for at in _chunks(len(corners), widest):
         cells, moment = mesh.t.T[at], moments[at]
         derivative = derivatives(graph, corners[at].mean(axis=1))
         sensitivity = sensitivities(graph, derivative, len(cells))
-        onwards = {k: gradients(graph, derivative, len(cells), k) for k, _ in parts}
-        for (k, kind), rows in zip(parts, places, strict=True):
-            source = graph.steps[k - 1].source  # type: ignore[union-attr]
-            inputs = moment.sum(axis=1)[:, None] if kind == "bias" else (moment[:, None] @ nodal[source][cells])[:, 0]
-            for (m, other), columns in zip(parts, places, strict=True):
-                if other == "bias" or m <= k:
-                    continue
-                onto = onwards[k][graph.steps[m - 1].source]  # type: ignore[union-attr]
-                left = (sensitivity[m][:, :, None] * inputs[:, None]).reshape(len(cells), -1)
-                block = left.T @ onto.reshape(len(cells), -1)
-                p, j, (q, i) = sensitivity[m].shape[1], inputs.shape[1], onto.shape[1:]
-                block = block.reshape(p, j, q, i).transpose(3, 1, 0, 2).reshape(i * j, p * q)
-                total[rows, columns] += block
-                total[columns, rows] += block.T
+        onward = {k: gradients(graph, derivative, len(cells), k) for k in deep}
+        for a, b in pairs:
+            (k, kind), m = parts[a], parts[b][0]
+            h = nodal[graph.steps[k - 1].source]  # type: ignore[union-attr]
+            inputs = moment.sum(axis=1)[:, None] if kind == "bias" else (moment[:, None] @ h[cells])[:, 0]
+            before = graph.steps[m - 1].source  # type: ignore[union-attr]
+            onto = derivative[before] if k not in deep else onward[k][before]
+            block = _product(sensitivity[m], inputs, onto)
+            total[places[a], places[b]] += block
+            total[places[b], places[a]] += block.T
     return total
+
+
+def _adjacent(graph: Graph, k: int, m: int) -> bool:
+    """Whether nothing but one activation stands between steps k and m: ∂h_q/∂h_k is then diagonal."""
+    between = graph.steps[graph.steps[m - 1].source - 1]  # type: ignore[union-attr]
+    return isinstance(between, Activation) and between.source == k
+
+
+def _product(left: Array, inputs: Array, onto: Array) -> Array:
+    """Σ_t left[t, p] inputs[t, j] onto[t, q, i] as a matrix ((i, j), (p, q)); onto (T, q) stands for a diagonal one."""
+    (count, p), j = left.shape, inputs.shape[1]
+    both = (left[:, :, None] * inputs[:, None]).reshape(count, p * j)
+    block = (both.T @ onto.reshape(count, -1)).reshape(p, j, *onto.shape[1:])
+    if onto.ndim == 2:
+        q = onto.shape[1]
+        diagonal = np.zeros((q, j, p, q))
+        diagonal[np.arange(q), :, :, np.arange(q)] = block.transpose(2, 1, 0)
+        return diagonal.reshape(q * j, p * q)
+    return np.asarray(block.transpose(3, 1, 0, 2)).reshape(onto.shape[2] * j, p * onto.shape[1])
 
 
 def _kinks(
