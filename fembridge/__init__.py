@@ -48,6 +48,7 @@ _HOME = {
     "expand": "bridge.expansion",
     "expand_sampled": "bridge.sampled",
     "rayleigh": "bridge.frequencies",
+    "slice_through": "bridge.slices",
     "network_from": "bridge.inverse",
     "compare": "bridge.comparison",
 }

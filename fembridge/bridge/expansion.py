@@ -210,6 +210,9 @@ def expand(
         if bool((inner.weight != 0).all()):
             neurons = features_of(model, interval)
     found = trace(model)
+    if (d := found.graph.dimension) > 3:
+        what = f"expected an interval for each of the {d} inputs of the network, 3 at most"
+        raise ValueError(f"domain: {what}; of more, fembridge.slice_through(model, points) gives a slice")
     pieces = partition(found.graph, domain, max_cells)
     _check_against(model, found, pieces)
     coefficients = values(found.graph, pieces.mesh.p.T)[-1][:, 0]
@@ -221,7 +224,7 @@ def _check_against(model: nn.Module, found: Trace, pieces: Partition) -> None:
     cells = np.random.default_rng(0).permutation(pieces.mesh.t.shape[1])[:CHECKED]
     x = pieces.mesh.p.T[pieces.mesh.t.T[cells]].mean(axis=1)
     with torch.no_grad():
-        measured = numbers(deepcopy(model).double().cpu()(torch.as_tensor(x)))
+        measured = numbers(deepcopy(model).double().cpu()(torch.tensor(x)))  # its own: some modules act in place
     read = values(found.graph, x)
     bound = rounding(found.graph, [np.abs(h).max(axis=0) for h in read])[-1][0]
     worst = float(np.abs(read[-1].ravel() - measured.ravel()).max()) if measured.size == len(x) else np.inf

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,13 +21,16 @@ from fembridge.theory.graphs import Step as GraphStep
 from fembridge.theory.splines import Spline
 from fembridge.theory.tangents import Part
 
-_ADD = {operator.add, operator.iadd, torch.add, "add", "add_"}
-_SUBTRACT = {operator.sub, operator.isub, torch.sub, torch.subtract, "sub", "sub_"}
-_SCALE = {operator.mul, operator.imul, torch.mul, torch.multiply, "mul", "mul_"}
+_ADD = {operator.add, torch.add, "add", "add_"}
+_SUBTRACT = {operator.sub, torch.sub, torch.subtract, "sub", "sub_"}
+_SCALE = {operator.mul, torch.mul, torch.multiply, "mul", "mul_"}
 _DIVIDE = {operator.truediv, torch.div, torch.true_divide, "div", "div_"}
-_NEGATE = {operator.neg, torch.neg, "neg"}
-_SAME = {torch.flatten, "flatten", "contiguous", "clone", "double", "float"}
-_RELU = {torch.relu, functional.relu, torch.relu_, functional.relu_, "relu", "relu_"}
+_NEGATE = {operator.neg, torch.neg, "neg", "neg_"}
+_SAME = {"contiguous", "double"}
+_RELU = {torch.relu, functional.relu, torch.relu_, "relu", "relu_"}  # functional.relu_ is torch.relu_
+_LEAKY = {functional.leaky_relu, functional.leaky_relu_}
+_FLATTEN = {torch.flatten, "flatten"}
+_COLUMN = {torch.squeeze, "squeeze", torch.ravel, "ravel", torch.reshape, "reshape", "view"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,20 +60,20 @@ class FixedAffine(nn.Module):
         return functional.linear(x, self.weight.to(x.dtype), self.bias.to(x.dtype))
 
 
-_OWN = Hat | SplineActivation | SquaredReLU | Heaviside | FixedAffine  # modules that are one step
+_OWN = (Hat, SplineActivation, SquaredReLU, Heaviside, FixedAffine)
+_STEPS = (*_OWN, nn.Linear, nn.BatchNorm1d, nn.Identity, nn.Flatten, nn.Dropout, nn.AlphaDropout, nn.ReLU, nn.LeakyReLU)
 
 
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        """Whether a module is one step."""
-        return isinstance(m, Hat | SplineActivation | SquaredReLU | Heaviside | FixedAffine) or super().is_leaf_module(
-            m, module_qualified_name
-        )
+        """Whether a module is one step; a class derived from one is where it computes the same."""
+        own = any(isinstance(m, kind) and type(m).forward is kind.forward for kind in _STEPS)
+        return own or super().is_leaf_module(m, module_qualified_name)
 
 
 def trace(model: nn.Module) -> Trace:
     """The graph of a module R^d → R made of Linear, piecewise-linear activations, batch-norm in eval mode, sums,
-    differences and multiples; in float64.
+    differences and multiples; in float64. Its last step may make u (N,) of u (N, 1).
 
     Raises ValueError for a module that `torch.fx` cannot follow, and for anything else in it, naming that.
 
@@ -77,28 +81,42 @@ def trace(model: nn.Module) -> Trace:
     >>> [type(step).__name__ for step in trace(model).graph.steps]
     ['Affine', 'Activation', 'Affine']
     """
+    model = _in_double(model)
+    root = nn.Sequential(model)  # so that a model that is one layer has a name, "0"
+    try:
+        followed = _Tracer().trace(root)
+    except Exception as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise ValueError(f"expand: torch.fx cannot follow {type(model).__name__}: {reason}") from None
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    reader = _Reader(root, names)
+    needed = reader.needed(followed)
+    reader.sizes[0] = reader.inputs(needed)
+    for node in needed:
+        reader.read(node)
+    if reader.steps and not reader.sizes[0]:
+        raise ValueError("expand: expected a module with a Linear layer")
+    own = {name: reader.parameters[name] for name in names.values() if name in reader.parameters}
+    graph = Graph(reader.sizes[0], tuple(reader.steps))
+    return Trace(graph, own, tuple(name for name in names.values() if name not in own))
+
+
+def _in_double(model: nn.Module) -> nn.Module:
+    """A copy in float64, in which layers derive their weights too. Raises ValueError for what has no numbers."""
     if not isinstance(model, nn.Module):
         raise ValueError(f"expand: expected a torch.nn.Module, got {type(model).__name__}")
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         if tensor.is_meta or tensor.is_complex() or not tensor.isfinite().all():
             raise ValueError(f"expand: expected finite real numbers in {name}")
-    try:
-        followed = _Tracer().trace(nn.Sequential(model))  # so that a model that is one layer has a name, "0"
-    except Exception as error:
-        raise ValueError(
-            f"expand: torch.fx cannot follow {type(model).__name__}: {str(error).splitlines()[0]}"
-        ) from None
-    names = {id(parameter): name for name, parameter in model.named_parameters()}
-    reader = _Reader(nn.Sequential(model), names)
-    for node in followed.nodes:
-        reader.read(node)
-    own = {name: reader.parameters[name] for name in names.values() if name in reader.parameters}
-    others = tuple(name for name in names.values() if name not in own)
-    return Trace(Graph(reader.sizes[0], tuple(reader.steps)), own, others)
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear) and "weight" in vars(module):
+            remedy = "see torch.nn.utils.prune.remove, torch.nn.utils.parametrizations"
+            raise ValueError(f"expand: expected a weight of its own in {name}, got one that a hook sets ({remedy})")
+    return deepcopy(model).double().cpu()
 
 
 class _Reader:
-    """Steps, made from nodes of `torch.fx` one after another."""
+    """Steps, made from nodes of `torch.fx` one after another. Nodes with one place are one tensor in memory."""
 
     def __init__(self, model: nn.Module, names: dict[int, str]) -> None:
         self.modules, self.names = dict(model.named_modules()), names
@@ -107,122 +125,166 @@ class _Reader:
         self.place: dict[fx.Node, int] = {}
         self.parameters: dict[str, Part] = {}
 
+    def needed(self, graph: fx.Graph) -> list[fx.Node]:
+        """The nodes that the output depends on, be it through what they do in place, in their order."""
+        found: set[fx.Node] = set()
+        left = [node for node in graph.nodes if node.op in ("placeholder", "output")]
+        while left:
+            node = left.pop()
+            if node not in found:
+                found.add(node)
+                left += node.all_input_nodes
+                left += [user for user in node.users if self._in_place(user) and _first(user) is node]
+        return [node for node in graph.nodes if node in found]
+
+    def inputs(self, nodes: list[fx.Node]) -> int:
+        """The dimension of x: what the first affine map takes, as all before acts elementwise; 0 if there is none."""
+        for module in (self.modules[str(node.target)] for node in nodes if node.op == "call_module"):
+            if isinstance(module, nn.Linear | FixedAffine | nn.BatchNorm1d):
+                return int(module.num_features if isinstance(module, nn.BatchNorm1d) else module.weight.shape[1])
+        return 0
+
     def read(self, node: fx.Node) -> None:
         """Add the steps of one node. Raises ValueError where it is none that a piecewise-linear network has."""
-        if node.op == "output":
-            if not isinstance(node.args[0], fx.Node) or self.place[node.args[0]] != len(self.steps):
-                raise ValueError("expand: expected a module that returns its last value alone")
-        elif node.op == "placeholder":
-            if self.place:
-                raise ValueError("expand: expected a module of one argument")
+        if node.op == "placeholder":
             self.place[node] = 0
-        elif node.op == "call_module":
-            self.place[node] = self._module(node, self.modules[str(node.target)])
+        elif node.op == "get_attr":
+            name = str(node.target).removeprefix("0.")
+            raise ValueError(f"expand: expected tensors of layers that fembridge knows alone, got {name}")
+        elif node.op == "output":
+            if self._source(node) != len(self.steps):
+                raise ValueError("expand: expected a module that returns its last value")
         else:
-            self.place[node] = self._function(node)
+            place = self._module(node) if node.op == "call_module" else self._function(node)
+            if self._in_place(node):
+                source = self._source(node)
+                self.place |= {other: place for other, at in self.place.items() if at == source}
+            self.place[node] = place
+
+    def _in_place(self, node: fx.Node) -> bool:
+        """Whether a node writes its result over what it takes."""
+        if node.op == "call_module":
+            return bool(getattr(self.modules[str(node.target)], "inplace", False))
+        return bool(node.kwargs.get("inplace", False)) or _name(node).endswith("_")
 
     def _add(self, step: GraphStep, size: int) -> int:
         self.steps.append(step)
         self.sizes.append(size)
         return len(self.steps)
 
-    def _module(self, node: fx.Node, module: nn.Module) -> int:
-        source = self._source(node)
+    def _module(self, node: fx.Node) -> int:
+        source, module = self._source(node), self.modules[str(node.target)]
         if isinstance(module, nn.Linear | FixedAffine):
-            bias = np.zeros(len(module.weight)) if module.bias is None else numbers(module.bias)
-            if source == 0:
-                self.sizes[0] = module.weight.shape[1]
-            place = self._add(Affine(source, numbers(module.weight), bias), len(bias))
-            for part in ("weight", "bias"):
-                name = self.names.get(id(getattr(module, part)))
-                if name is not None and name in self.parameters:
-                    raise ValueError(f"expand: expected layers of their own parameters, got {name} used twice")
-                if name is not None:
-                    self.parameters[name] = (place, part)
-            return place
+            return self._linear(source, module)
         if isinstance(module, nn.BatchNorm1d):
             return self._batch_norm(source, module)
-        if isinstance(module, nn.Identity | nn.Flatten):
-            return source
+        if isinstance(module, nn.Flatten):
+            return source if module.start_dim in (1, -1) else self._column(node)
         if isinstance(module, nn.Dropout | nn.AlphaDropout):
-            if module.training and module.p:
-                raise ValueError("expand: expected dropout in eval mode (model.eval())")
-            return source
-        return self._add(Activation(source, spline_of(module)), self.sizes[source])
+            return self._dropout(source, module.training and module.p > 0)
+        return source if isinstance(module, nn.Identity) else self._activation(source, spline_of(module))
+
+    def _linear(self, source: int, module: nn.Linear | FixedAffine) -> int:
+        bias = np.zeros(len(module.weight)) if module.bias is None else numbers(module.bias)
+        place = self._add(Affine(source, numbers(module.weight), bias), len(bias))
+        for part in ("weight", "bias"):
+            name = self.names.get(id(getattr(module, part)))
+            if name in self.parameters:
+                raise ValueError(f"expand: expected layers of their own parameters, got {name} used twice")
+            if name is not None:
+                self.parameters[name] = (place, part)
+        return place
 
     def _batch_norm(self, source: int, module: nn.BatchNorm1d) -> int:
         if module.training or module.running_mean is None or module.running_var is None:
             raise ValueError("expand: expected batch-norm in eval mode, with running statistics (model.eval())")
-        if source == 0:
-            self.sizes[0] = module.num_features
         gain = 1 / np.sqrt(numbers(module.running_var) + module.eps)
         gain = gain if module.weight is None else gain * numbers(module.weight)
         shift = 0.0 if module.bias is None else numbers(module.bias)
         return self._add(Affine(source, np.diag(gain), shift - gain * numbers(module.running_mean)), len(gain))
 
+    def _dropout(self, source: int, drops: bool) -> int:
+        if drops:
+            raise ValueError("expand: expected dropout in eval mode (model.eval())")
+        return source
+
+    def _activation(self, source: int, spline: Spline) -> int:
+        return self._add(Activation(source, spline), self.sizes[source])
+
+    def _column(self, node: fx.Node) -> int:
+        """u (N, 1) as u (N,), which nothing but returning it may follow: sums would take it for a row."""
+        if any(user.op != "output" for user in node.users):
+            raise ValueError(f"expand: expected {node}, which takes an axis away, to be the last step")
+        return self._source(node)
+
     def _function(self, node: fx.Node) -> int:
         target: Any = node.target
         first, *rest = node.args or (None,)
+        arguments: Any = (*rest, *node.kwargs.values())
         if target in _RELU:
-            return self._add(Activation(self._source(node), splines.named("relu")), self.sizes[self._source(node)])
-        if target is functional.leaky_relu:
-            given: Any = node.kwargs.get("negative_slope", rest[0] if rest else 0.01)
-            slope = float(given)
-            return self._add(Activation(self._source(node), splines.leaky_relu(slope)), self.sizes[self._source(node)])
-        if target in _SAME:
+            return self._activation(self._source(node), splines.named("relu"))
+        if target in _LEAKY and isinstance(slope := (*arguments, 0.01)[0], int | float):
+            return self._activation(self._source(node), splines.leaky_relu(slope))
+        if target is functional.dropout:
+            return self._dropout(self._source(node), bool(node.kwargs["training"] and node.kwargs["p"]))
+        if target in _SAME or (target in _FLATTEN and arguments in ((1,), (-1,), (1, -1))):
             return self._source(node)
+        column = target in _COLUMN | _FLATTEN and arguments in ((), (0,), (1,), (-1,))
+        if column or (target is operator.getitem and arguments in (((slice(None), 0),), ((..., 0),))):
+            return self._column(node)
         if target in _NEGATE:
             return self._sum((first,), (-1.0,))
         if len(rest) == 1 and not node.kwargs:
-            (second,) = rest
-            if target in _ADD:
-                return self._sum((first, second), (1.0, 1.0))
-            if target in _SUBTRACT:
-                return self._sum((first, second), (1.0, -1.0))
-            if target in _SCALE and isinstance(second if isinstance(first, fx.Node) else first, int | float):
-                value, factor = (first, second) if isinstance(first, fx.Node) else (second, first)
+            second: Any = rest[0]
+            if target in _ADD | _SUBTRACT:
+                return self._sum((first, second), (1.0, 1.0 if target in _ADD else -1.0))
+            value, factor = (first, second) if isinstance(first, fx.Node) else (second, first)
+            if target in _SCALE and isinstance(factor, int | float):
                 return self._sum((value,), (float(factor),))
             if target in _DIVIDE and isinstance(second, int | float) and second:
                 return self._sum((first,), (1.0 / second,))
-        name = target if isinstance(target, str) else getattr(target, "__name__", str(target))
-        raise ValueError(f"expand: {name} in {node} is no step of a piecewise-linear network that fembridge knows")
+        raise ValueError(f"expand: {_name(node)} in {node} is no known step of a piecewise-linear network")
 
     def _sum(self, terms: tuple[Any, ...], signs: tuple[float, ...]) -> int:
         """A sum of values and numbers, with signs."""
-        values = [
-            (self.place[term], sign) for term, sign in zip(terms, signs, strict=True) if isinstance(term, fx.Node)
-        ]
-        constants = [sign * term for term, sign in zip(terms, signs, strict=True) if isinstance(term, int | float)]
-        if len(values) + len(constants) < len(terms):
-            raise ValueError(f"expand: expected sums of values and numbers, got {terms}")
+        pairs = list(zip(terms, signs, strict=True))
+        values = [(self.place[term], sign) for term, sign in pairs if isinstance(term, fx.Node)]
+        constants = [sign * term for term, sign in pairs if isinstance(term, int | float)]
+        if len(values) + len(constants) < len(terms) or not np.isfinite([*signs, *constants]).all():
+            raise ValueError(f"expand: expected sums and multiples of values by finite numbers, got {pairs}")
         sources, coefficients = zip(*values, strict=True)
         size = self.sizes[sources[0]]
-        if not size:
-            raise ValueError("expand: expected a Linear layer first")
         place = self._add(Sum(sources, coefficients), size)
-        return self._add(Affine(place, np.eye(size), np.full(size, sum(constants))), size) if constants else place
+        return self._add(Affine(place, np.eye(size), np.full(size, sum(constants))), size) if any(constants) else place
 
     def _source(self, node: fx.Node) -> int:
-        first = node.args[0] if node.args else node.kwargs.get("input")
-        if not isinstance(first, fx.Node):
-            raise ValueError(f"expand: expected {node} to take a value of the network")
-        if self.place[first] == 0 and not self.sizes[0] and node.op != "call_module":
-            raise ValueError("expand: expected a Linear layer first")
+        if (first := _first(node)) is None:
+            raise ValueError(f"expand: expected {node} to be of one tensor, got {node.args or node.kwargs}")
         return self.place[first]
+
+
+def _first(node: fx.Node) -> fx.Node | None:
+    """What a node acts on."""
+    first = node.args[0] if node.args else node.kwargs.get("input")
+    return first if isinstance(first, fx.Node) else None
+
+
+def _name(node: fx.Node) -> str:
+    return node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
 
 
 def spline_of(activation: nn.Module) -> Spline:
     """The piecewise polynomial that an activation module is. Raises ValueError where it is none."""
     if isinstance(activation, SplineActivation):
-        coefficients = numbers(activation.coefficients)
-        return splines.spline(numbers(activation.knots), coefficients, activation.degree)
+        return splines.spline(numbers(activation.knots), numbers(activation.coefficients), activation.degree)
     if isinstance(activation, nn.LeakyReLU):
         return splines.leaky_relu(activation.negative_slope)
     if isinstance(activation, nn.Hardtanh):  # ReLU6 is one
         low, high = float(activation.min_val), float(activation.max_val)
+        if not np.isfinite([low, high]).all():
+            raise ValueError(f"expand: expected finite bounds of {type(activation).__name__}, got {low} and {high}")
         return Spline("hardtanh", np.array([low, high]), np.array([[low, 0.0], [low, 1.0], [high, 0.0]]))
-    names = {nn.ReLU: "relu", Hat: "hat", SquaredReLU: "relu2", Heaviside: "step"}
-    for kind, name in names.items():
+    for kind, name in {nn.ReLU: "relu", Hat: "hat", SquaredReLU: "relu2", Heaviside: "step"}.items():
         if isinstance(activation, kind):
             return splines.named(name)
     raise ValueError(

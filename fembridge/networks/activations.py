@@ -7,7 +7,7 @@ Not-a-number in, not-a-number out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,15 @@ class SplineActivation(nn.Module):
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         super()._load_from_state_dict(*args, **kwargs)
+        self._rebuild()
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> SplineActivation:
+        super()._apply(fn, recurse)
+        if not self.knots.is_meta:  # in a shorter format the pieces are those of the rounded knots
+            self._rebuild()
+        return self
+
+    def _rebuild(self) -> None:
         left, pieces = piecewise_polynomials(self.knots.tolist(), self.coefficients.tolist(), self.degree)
         self.left = torch.from_numpy(left).to(self.knots)
         self.pieces = torch.from_numpy(pieces).to(self.knots)

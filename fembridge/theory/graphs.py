@@ -138,15 +138,17 @@ def evaluate(spline: Spline, z: Array) -> Array:
 def rounding(graph: Graph, largest: Sequence[Array]) -> list[Array]:
     """First-order bounds ρ, in units of ε, on the rounding errors of `values`, for errors of x of ε|x| too: (n_k,).
 
-    largest: bounds on |h_k| (n_k,). ρ = |W|(ρ + |h|) + |b| for an affine map, max|σ'| ρ + |σ(z)| for an activation,
-    Σ|c|(ρ + |h|) for a sum.
+    largest: bounds on |h_k| (n_k,). ρ = |W|(ρ + |h|) + |b| for an affine map, Σ|c|(ρ + |h|) for a sum,
+    max|σ'| (ρ + max|τ|) + max|σ(τ)| + |σ(z)| for an activation with knots τ.
     """
     bounds = [largest[0]]
     for k, step in enumerate(graph.steps[: len(largest) - 1], start=1):
         if isinstance(step, Affine):
             bounds.append(np.abs(step.weight) @ (bounds[step.source] + largest[step.source]) + np.abs(step.bias))
         elif isinstance(step, Activation):
-            bounds.append(np.abs(slopes(step.spline)).max() * bounds[step.source] + largest[k])
+            steepest, knots = np.abs(slopes(step.spline)).max(), step.spline.knots
+            held = steepest * np.abs(knots).max() + np.abs(step.spline(knots)).max()
+            bounds.append(steepest * bounds[step.source] + held + largest[k])
         else:
             terms = zip(step.sources, step.coefficients, strict=True)
             bounds.append(np.asarray(sum(abs(c) * (bounds[i] + largest[i]) for i, c in terms)))
