@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,11 @@ import torch
 from numpy.typing import ArrayLike
 from scipy.sparse import diags_array
 from scipy.sparse.linalg import aslinearoperator
+from scipy.special import roots_jacobi
 from skfem import Basis, Mesh
 from torch import nn
 
-from fembridge.bridge.tracing import numbers
+from fembridge.bridge.tracing import in_double, numbers
 from fembridge.memory import require_memory
 from fembridge.networks.autodiff import Globs, on_data
 from fembridge.networks.curvature import Curvature, dense
@@ -31,12 +32,20 @@ TOLERANCE = 1e-3
 MAX_CELLS = 100_000
 START = 4  # cells along each side of a box, at first
 CHECK = 6  # degree of the rule whose points the module and its interpolant are compared at
-DEGREE = 4  # of the rule for products of derivatives, in each cell and in each part of a refined cell
+DEGREE = 4  # of the rules for products of derivatives, in each cell and in each part of a refined cell
+
+Rule = Callable[[int, int], tuple[Array, Array]]
 
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """A matrix by quadrature on a refined mesh, and the largest change of an entry from the mesh itself."""
+    """A matrix by quadrature on the refined mesh, and the largest difference of an entry from two other rules: the same
+    on the mesh itself, and a closed one on the refined mesh.
+
+    No bound. Where derivatives jump within cells, errors fall like h only in one dimension. That of one number for one
+    jump is at most 1.36 times the estimate there; on triangles and tetrahedra it was more than 3 times in less than 1 %
+    of the places of the jump, and up to 16 times.
+    """
 
     value: Array
     error: float
@@ -67,28 +76,34 @@ class SampledExpansion:
 
     def tangent_gram(self, parameters: Globs = "*") -> Estimate:
         """∫ ∂u/∂θ_a ∂u/∂θ_b dx (P, P). Errors as `networks.curvature.gauss_newton`."""
-        coarse, fine = self._two(parameters)
-        return Estimate(fine, float(np.abs(fine - coarse).max()))
+        gram, *others = self._grams(parameters)
+        return Estimate(gram, max(float(np.abs(gram - other).max()) for other in others))
 
     def ntk_spectrum(self, parameters: Globs = "*") -> Spectrum:
-        """Eigenvalues of φ ↦ ∫ Θ(·, y) φ(y) dy, Θ the tangent kernel; error ‖G − G'‖₂ (Weyl), of both meshes."""
-        coarse, fine = self._two(parameters)
-        bound = float(np.linalg.norm(fine - coarse, 2)) + len(fine) * float(np.finfo(float).eps) * np.trace(fine)
-        values = np.asarray(np.linalg.eigvalsh(fine)[::-1], dtype=float)
+        """Eigenvalues of φ ↦ ∫ Θ(·, y) φ(y) dy, Θ the tangent kernel; error ‖G − G'‖₂ (Weyl), the larger of both."""
+        gram, *others = self._grams(parameters)
+        bound = max(float(np.linalg.norm(gram - other, 2)) for other in others)
+        bound += len(gram) * float(np.finfo(float).eps) * np.trace(gram)
+        values = np.asarray(np.linalg.eigvalsh(gram)[::-1], dtype=float)
         return absolute(values, bound, f"quadrature of degree {DEGREE}, refined")
 
     def gauss_newton(self, parameters: Globs = "*") -> Curvature:
         """The Gauss–Newton matrix of ½∫(u − f)², matrix-free, by quadrature: for `top_eigenvalues`."""
-        return self._weighted(parameters, self.basis.mesh.refined())
+        return self._weighted(parameters, self.basis.mesh.refined(), simplex_rule)
 
-    def _two(self, parameters: Globs) -> tuple[Array, Array]:
-        """∫ ∂u ∂uᵀ by the mesh and by the refined one. Kinks in cells make errors that fall to a quarter and less."""
-        coarse, fine = (dense(self._weighted(parameters, m)) for m in (self.basis.mesh, self.basis.mesh.refined()))
-        return coarse, fine
+    def _grams(self, parameters: Globs) -> tuple[Array, Array, Array]:
+        """∫ ∂u ∂uᵀ on the refined mesh, on the mesh, and on the refined mesh by a closed rule.
 
-    def _weighted(self, parameters: Globs, mesh: Mesh) -> Curvature:
+        The first two have nodes in common and no points near to them, so that both miss a jump beside a node.
+        """
+        mesh = self.basis.mesh
+        rules = (mesh.refined(), simplex_rule), (mesh, simplex_rule), (mesh.refined(), _closed_rule)
+        fine, coarse, closed = (dense(self._weighted(parameters, *rule)) for rule in rules)
+        return fine, coarse, closed
+
+    def _weighted(self, parameters: Globs, mesh: Mesh, rule: Rule) -> Curvature:
         """R with RᵀR = Σ_q w_q ∂u ∂uᵀ: √w_q times the rows of the Jacobian at the points."""
-        x, weights, _ = _points(mesh, DEGREE)
+        x, weights, _ = _points(mesh, DEGREE, rule)
         plain = on_points(self.module, x.reshape(-1, x.shape[2]), parameters)
         assert plain.root is not None
         root = aslinearoperator(diags_array(np.sqrt(weights.ravel() * weights.size))) @ plain.root
@@ -113,7 +128,7 @@ def expand_sampled(
     """
     if not 0 < tolerance < np.inf:
         raise ValueError(f"tolerance: expected a positive number, got {tolerance}")
-    mesh, module = _mesh(domain), deepcopy(model).double().cpu()
+    module, mesh = in_double(model), _mesh(domain)
     if on_data(module, np.zeros((2, mesh.dim())), "*").outputs != 1:
         raise ValueError("expand: expected a module of one output")
     error = np.inf
@@ -135,13 +150,30 @@ def _mesh(domain: Domain) -> Mesh:
             raise ValueError(f"domain: expected a mesh of straight simplices, got {type(domain).__name__}")
         return domain.remove_unused_nodes()
     intervals: Any = [domain] if np.ndim(domain) == 1 else domain
+    if np.ndim(domain) not in (1, 2) or len(intervals) not in KINDS:
+        remedy = "fembridge.slice_through(model, points) gives a slice of a network of more"
+        raise ValueError(f"domain: expected an interval for each of 1, 2 or 3 inputs, got {domain}; {remedy}")
     return box_mesh([check_domain(interval) for interval in intervals], START)
 
 
-def _points(mesh: Mesh, degree: int) -> tuple[Array, Array, Array]:
+def _points(mesh: Mesh, degree: int, rule: Rule = simplex_rule) -> tuple[Array, Array, Array]:
     """Points (T, Q, d) and weights (T, Q) of a rule in each cell, and their barycentric coordinates (Q, d+1)."""
-    barycentric, weights = simplex_rule(mesh.dim(), degree)
+    barycentric, weights = rule(mesh.dim(), degree)
     return barycentric @ mesh.p.T[mesh.t.T], np.outer(volumes(mesh), weights), barycentric
+
+
+def _closed_rule(dimension: int, degree: int) -> tuple[Array, Array]:
+    """As `spaces.simplex_rule`, with points on all facets too: conical products of Gauss–Lobatto–Jacobi rules."""
+    points, weights = np.ones((1, 1)), np.ones(1)
+    n = degree // 2 + 2  # points of a rule of degree 2n − 3
+    for k in range(1, dimension + 1):
+        s = (1 + np.array([-1.0, *roots_jacobi(n - 2, k, 1)[0], 1.0])) / 2
+        z, w = roots_jacobi(n, k - 1, 0)
+        moments = np.vander((1 + z) / 2, n, increasing=True).T @ (w / w.sum())
+        w = np.linalg.solve(np.vander(s, n, increasing=True).T, moments)
+        points = np.column_stack([(points[:, None] * (1 - s)[:, None]).reshape(-1, k), np.tile(s, len(points))])
+        weights = np.multiply.outer(weights, w).ravel()
+    return points, weights
 
 
 def _values(module: nn.Module, x: Array) -> Array:

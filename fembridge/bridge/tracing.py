@@ -81,7 +81,7 @@ def trace(model: nn.Module) -> Trace:
     >>> [type(step).__name__ for step in trace(model).graph.steps]
     ['Affine', 'Activation', 'Affine']
     """
-    model = _in_double(model)
+    model = in_double(model)
     root = nn.Sequential(model)  # so that a model that is one layer has a name, "0"
     try:
         followed = _Tracer().trace(root)
@@ -101,7 +101,7 @@ def trace(model: nn.Module) -> Trace:
     return Trace(graph, own, tuple(name for name in names.values() if name not in own))
 
 
-def _in_double(model: nn.Module) -> nn.Module:
+def in_double(model: nn.Module) -> nn.Module:
     """A copy in float64, in which layers derive their weights too. Raises ValueError for what has no numbers."""
     if not isinstance(model, nn.Module):
         raise ValueError(f"expand: expected a torch.nn.Module, got {type(model).__name__}")
@@ -109,9 +109,10 @@ def _in_double(model: nn.Module) -> nn.Module:
         if tensor.is_meta or tensor.is_complex() or not tensor.isfinite().all():
             raise ValueError(f"expand: expected finite real numbers in {name}")
     for name, module in model.named_modules():
-        if isinstance(module, nn.Linear) and "weight" in vars(module):
-            remedy = "see torch.nn.utils.prune.remove, torch.nn.utils.parametrizations"
-            raise ValueError(f"expand: expected a weight of its own in {name}, got one that a hook sets ({remedy})")
+        for part, tensor in vars(module).items():
+            if isinstance(tensor, Tensor) and (part in ("weight", "bias") or not tensor.is_leaf):
+                where = f"a {part} of its own in {name or type(module).__name__}, got one that a hook sets"
+                raise ValueError(f"expand: expected {where} (see prune.remove, parametrizations in torch.nn.utils)")
     return deepcopy(model).double().cpu()
 
 

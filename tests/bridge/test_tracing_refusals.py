@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils import prune
 
 from fembridge.bridge.tracing import FixedAffine, trace
 from fembridge.networks.activations import BSpline, SquaredReLU
@@ -96,6 +97,8 @@ REFUSED = {
     "single": (_net(lambda net, x: net.u(net.a(x).float())), "float in float_1 is no known step"),
     "middle": (_net(lambda net, x: net.u(net.a(x)[:, 1:])), "getitem in getitem is no known step"),
     "pruned": (stack(pruned(remove=False)), "expected a weight of its own in 1, got one that a hook sets"),
+    "pruned bias": (stack(prune.random_unstructured(nn.Linear(5, 5), "bias", 0.4)), "expected a bias of its own in 1"),
+    "pruned alone": (prune.random_unstructured(nn.Linear(5, 1), "weight", 0.4), "a weight of its own in Linear"),
     "not finite": (stack(FixedAffine(np.full((5, 5), np.nan), np.ones(5))), r"finite real numbers in 1\.weight"),
     "complex": (nn.Linear(1, 1, dtype=torch.complex128), "finite real numbers in weight"),
     "meta": (nn.Linear(1, 1, device="meta"), "finite real numbers in weight"),
