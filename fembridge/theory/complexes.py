@@ -1,4 +1,4 @@
-"""Complexes of convex polytopes in any dimension, cut by one function after another, and pulled into simplices."""
+"""Complexes of convex polytopes in 2 or 3 dimensions, cut by one function after another, and pulled into simplices."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from fembridge.problem import Array, Interval
-from fembridge.theory.rows import Index, Rows, Stack, ranges
+from fembridge.theory.rows import Index, Rows, Stack, distinct, ranges
 
 BOUNDARY, SEAM = -1, -2  # labels of facets that no cut has made: on the boundary, between cells that were there first
 PLUS, MINUS, ZERO = 1, 2, 4  # bits: a face has vertices where the function is positive, negative, zero
@@ -35,10 +35,10 @@ class _Level(NamedTuple):
 
 
 class Complex:
-    """Convex cells of dimension d that meet in common faces, and all faces of theirs.
+    """Convex cells of dimension d ≥ 2 that meet in common faces, and all faces of theirs.
 
     points: (V, d). edges: (E, 2) vertices. faces[k], k = 2 … d: a row of (k−1)-faces for each k-face; cells are
-    faces[d], the edges in one dimension. labels: a number for each facet, the faces of dimension d − 1.
+    faces[d]. labels: a number for each facet, the faces of dimension d − 1.
 
     >>> square = box([(0.0, 1.0), (0.0, 1.0)])
     >>> for z in (lambda x, y: x - y, lambda x, y: x + y - 0.5):
@@ -56,7 +56,7 @@ class Complex:
         return int(self.points.rows.shape[1])
 
     def __len__(self) -> int:
-        return len(self.faces[self.dimension]) if self.faces else len(self.edges)
+        return len(self.faces[self.dimension])
 
     def cut(self, z: Array, label: int) -> tuple[Index, Index, Array]:
         """Split every cell in which z, a function that is affine on each cell, has both signs.
@@ -131,7 +131,7 @@ class Complex:
         if touching.any():
             at, face = self._members(k - 1, below[touching])
             zero = lower[face] == ZERO
-            pairs = np.unique(np.stack([row[touching][at[zero]], face[zero]], axis=1), axis=0)
+            pairs = distinct(np.stack([row[touching][at[zero]], face[zero]], axis=1))[0]
             owner, end = np.concatenate([owner, pairs[:, 0]]), np.concatenate([end, pairs[:, 1]])
         order = np.argsort(owner, kind="stable")
         return owner[order], end[order]
@@ -155,12 +155,15 @@ class Complex:
         facets, owner = self.simplices(d - 1)
         fresh = simplicial(self.points.rows, self.simplices(d)[0])
         both = np.concatenate([fresh.simplices(d - 1)[0], np.sort(facets, axis=1)])
-        place = np.unique(both, axis=0, return_inverse=True)[1].ravel()[len(fresh.labels) :]
+        place = distinct(both)[1][len(fresh.labels) :]
         fresh.labels.rows[place] = self.labels.rows[owner]
         self.edges, self.faces, self.labels = fresh.edges, fresh.faces, fresh.labels
 
     def _relabel(self, levels: list[_Level], label: int) -> None:
-        """Give the label to seams on which the function vanishes between cells of different signs."""
+        """Give the label to seams on which the function vanishes between a cell where it is positive and one where not.
+
+        That is where it is negative, but for cells thinner than rounding, where it is zero.
+        """
         d = self.dimension
         seams = np.flatnonzero((levels[d - 2].bits == ZERO) & (self.labels.rows == SEAM))
         if not len(seams):
@@ -169,11 +172,9 @@ class Complex:
         chosen[seams] = True
         cells = self.faces[d].holders(chosen)
         row, facet = self.faces[d].members(cells)
-        bits = np.zeros(len(cells), dtype=np.int8)
-        np.bitwise_or.at(bits, row, levels[d - 2].bits[facet])
-        sides = np.zeros(len(self.labels), dtype=np.int8)
-        np.bitwise_or.at(sides, facet, bits[row])
-        self.labels.rows[seams[sides[seams] & BOTH == BOTH]] = label
+        plus = np.bincount(row, levels[d - 2].bits[facet] & PLUS != 0) > 0
+        positive = np.bincount(facet, plus[row], minlength=len(self.labels))
+        self.labels.rows[seams[positive[seams] == 1]] = label
 
     def _split(self, k: int, level: _Level, below: _Level, child: Index, section: Index) -> Index:
         """Replace faces by their positive parts, append the negative ones and return their numbers."""
@@ -199,16 +200,9 @@ class Complex:
             return np.repeat(np.arange(len(faces)), 2), self.edges.rows[faces].ravel()
         return self.faces[k].members(faces)
 
-    def _vertices(self, k: int, face: int) -> Index:
-        """The vertices of one k-face."""
-        below = np.array([face])
-        for j in range(k, 0, -1):
-            below = np.unique(self._members(j, below)[1])
-        return below
-
     def cells_of_facets(self) -> tuple[Index, Index]:
         """Pairs (cell, facet) of every cell with each of its facets."""
-        return self._members(self.dimension, np.arange(len(self)))
+        return self.faces[self.dimension].members(np.arange(len(self)))
 
     def joined(self) -> tuple[int, Index]:
         """The parts into which the labelled facets alone divide the cells: their number, and that of each cell."""
@@ -228,8 +222,6 @@ class Complex:
 
         Source: J. A. De Loera, J. Rambau, F. Santos, Triangulations (2010), section 4.3.2.
         """
-        if k == 0:
-            return np.arange(len(self.points))[:, None], np.arange(len(self.points))
         lowest, simplices, owner = self.edges.rows.min(axis=1), self.edges.rows.copy(), np.arange(len(self.edges))
         for j in range(2, k + 1):
             row, below = self.faces[j].members(np.arange(len(self.faces[j])))
@@ -270,21 +262,20 @@ def box(domain: Sequence[Interval]) -> Complex:
 
 
 def simplicial(points: Array, simplices: Index) -> Complex:
-    """The complex of simplices (T, d+1) that meet in common faces. Facets between two of them are seams."""
-    d = simplices.shape[1] - 1
+    """The complex of simplices (T, d+1) that meet in common faces. Facets between two of them are seams.
+
+    Raises ValueError for three simplices at a facet.
+    """
     faces, below = np.sort(simplices, axis=1), []
-    for k in range(d, 0, -1):
+    for k in range(simplices.shape[1] - 1, 1, -1):
         subsets = np.concatenate([faces[:, list(kept)] for kept in combinations(range(k + 1), k)])
-        lower, inverse = np.unique(subsets, axis=0, return_inverse=True)
-        below.append(inverse.reshape(k + 1, len(faces)).T)
+        lower, number = distinct(subsets)
+        below.append(number.reshape(k + 1, len(faces)).T)
         faces = lower
     used = np.bincount(below[0].ravel())
-    below = below[::-1]
-    below[0] = faces[below[0], 0]  # vertices by their own numbers
-    labels = np.where(used == 1, BOUNDARY, SEAM)
-    if d == 1:
-        labels = labels[np.searchsorted(faces[:, 0], np.arange(len(points)))]
-    return _made(points, below, labels)
+    if used.max() > 2:
+        raise ValueError(f"domain: expected at most two simplices at a facet, got {used.max()}")
+    return _made(points, [faces, *below[::-1]], np.where(used == 1, BOUNDARY, SEAM))
 
 
 def _made(points: Array, below: Sequence[Index], labels: Index) -> Complex:

@@ -71,8 +71,13 @@ class Graph:
                 size = len(step.bias)
             elif isinstance(step, Activation):
                 _check_continuous(step.spline)
-            elif any(sizes[source] != size for source in sources):
-                raise ValueError(f"graph: expected values of one size to be added at step {k}")
+            else:
+                if any(sizes[source] != size for source in sources):
+                    raise ValueError(f"graph: expected values of one size to be added at step {k}")
+                if len(step.coefficients) != len(sources):
+                    raise ValueError(f"graph: expected a coefficient for each source at step {k}")
+                if not np.isfinite(step.coefficients).all():
+                    raise ValueError(f"graph: expected finite numbers at step {k}")
             sizes.append(size)
         if len(sizes) < 2 or sizes[-1] != 1:
             raise ValueError(f"graph: expected one number as output, got {sizes[-1] if self.steps else 'no step'}")

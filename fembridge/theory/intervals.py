@@ -43,7 +43,7 @@ class Intervals:
         near = np.abs(z) <= tolerance * unit
         sign = np.sign(np.where(near, 0, z)).astype(np.int8)
         seam = self.inside[:-1] & self.inside[1:] & (labels[1:-1] < 0)
-        on, k = np.nonzero((sign[:-2] * sign[2:] < 0) & (sign[1:-1] == 0) & seam[:, None])
+        on, k = np.nonzero(((sign[:-2] > 0) != (sign[2:] > 0)) & (sign[1:-1] == 0) & seam[:, None])
         labels[on[::-1] + 1] = label + both[k[::-1]]  # of several the first, which is written last
 
         cell, k = np.nonzero((sign[:-1] * sign[1:] < 0) & self.inside[:, None])

@@ -19,6 +19,7 @@ from fembridge.theory.rows import Index
 
 KINDS = {1: MeshLine1, 2: MeshTri1, 3: MeshTet1}
 TOLERANCE = 4.0  # times the bound on rounding: a vertex so near to a kink is on it
+WIDER = (1, 16, 256)  # times this, where cells that it leaves overlap
 MAX_CELLS = 1_000_000
 HELD = 2**25  # numbers held at once while a layer is cut
 
@@ -46,8 +47,9 @@ class Partition:
     mesh: scikit-fem's, in one dimension with ascending nodes. region (T,): the linear region of each simplex. regions:
     their number; a linear region is a connected part of the domain on which no neuron bends. kinks: facets between
     them. cells: convex cells before they were divided into simplices.
-    snapped: pairs of a vertex and a kink through it that were not exactly so, but within `TOLERANCE`; moved: the
-    largest of their values, in units of the bound ερ on rounding, at most 4.
+    snapped: pairs of a vertex and a kink through it that were not exactly so, but within the tolerance; moved: the
+    largest of their values, in units of the bound ερ on rounding. overlap: by how much more than the domain the volumes
+    add up to, relative: 0 up to rounding, unless three kinks or more in space nearly coincide.
     """
 
     mesh: Mesh
@@ -57,6 +59,7 @@ class Partition:
     kinks: Kinks
     snapped: int
     moved: float
+    overlap: float
 
 
 def partition(graph: Graph, domain: Domain, max_cells: int = MAX_CELLS) -> Partition:
@@ -64,7 +67,9 @@ def partition(graph: Graph, domain: Domain, max_cells: int = MAX_CELLS) -> Parti
 
     domain: (a, b), one interval for each dimension, or a mesh of intervals, triangles or tetrahedra. A neuron is affine
     on each cell that the earlier layers left; where it changes sign about a knot the cell is cut. A vertex is taken to
-    be on a kink where |z − τ| ≤ 4 ε ρ, ρ the bound on rounding of `graphs.rounding`.
+    be on a kink where |z − τ| ≤ 4 ε ρ, ρ the bound on rounding of `graphs.rounding`. Kinks between which there is room
+    for rounding alone may leave cells that overlap; where these take up more than 1e-12 of the domain, 64 and 1024 ερ
+    are tried too, and the least overlap is taken.
 
     Raises ValueError for a domain that does not fit, and where there would be more than max_cells cells.
 
@@ -78,7 +83,19 @@ def partition(graph: Graph, domain: Domain, max_cells: int = MAX_CELLS) -> Parti
     """
     if max_cells < 1:
         raise ValueError(f"max_cells: expected a positive number, got {max_cells}")
-    body = _start(domain, graph.dimension)
+    tries = []
+    for wider in WIDER:
+        found = _partition(graph, _start(domain, graph.dimension), max_cells, wider * TOLERANCE)
+        tries.append(found)
+        far = np.max(np.abs(found.mesh.p).max(axis=1) / np.ptp(found.mesh.p, axis=1))
+        if found.overlap <= 1e-12 + 16 * np.finfo(float).eps * far:
+            break
+    return min(tries, key=lambda found: found.overlap)
+
+
+def _partition(graph: Graph, body: Complex | Intervals, max_cells: int, tolerance: float) -> Partition:
+    """Cut with one tolerance, in units of ερ."""
+    whole = measures(body.points.rows[body.simplices(body.dimension)[0]]).sum()
     names: list[tuple[int, int, int]] = []
     snapped, moved = 0, 0.0
     for number, (_, step) in enumerate(graph.activations):
@@ -92,15 +109,15 @@ def partition(graph: Graph, domain: Domain, max_cells: int = MAX_CELLS) -> Parti
             tau = step.spline.knots[knots]
             unit = np.finfo(float).eps * (bound + np.abs(tau))
             if isinstance(body, Intervals):
-                done, found = len(block), body.cut(z - tau, unit, TOLERANCE, len(names))
+                done, found = len(block), body.cut(z - tau, unit, tolerance, len(names))
             else:
-                done, found = _cut(body, z - tau, unit, len(names), max_cells)
+                done, found = _cut(body, z - tau, unit, tolerance, len(names), max_cells)
             if len(body) > max_cells:
                 where = f"at neuron {block[done - 1][1]} of activation {number + 1} of {len(graph.activations)}"
                 raise ValueError(f"max_cells: expected at most {max_cells} cells, got {len(body)} {where}")
             names, left = names + block[:done], left[done:]
             snapped, moved = snapped + found[0], max(moved, found[1])
-    return _finish(body, np.array(names, dtype=np.intp).reshape(-1, 3), snapped, moved)
+    return _finish(body, np.array(names, dtype=np.intp).reshape(-1, 3), snapped, moved, whole)
 
 
 def _width(count: int) -> int:
@@ -122,28 +139,30 @@ def _values(graph: Graph, x: Array, place: int, neurons: Index) -> tuple[Array, 
     return z, bound
 
 
-def _cut(body: Complex, z: Array, unit: Array, label: int, most: int) -> tuple[int, tuple[int, float]]:
+def _cut(
+    body: Complex, z: Array, unit: Array, tolerance: float, label: int, most: int
+) -> tuple[int, tuple[int, float]]:
     """Cut along the zero set of each column of z (V, K) in turn; new vertices inherit the later ones by interpolation.
 
     unit (K,): ερ. Returns after how many columns the vertices had become too many to hold their values, or the cells
     more than `most`; how many values were taken for zero, and the largest of these in that unit.
     """
     count, snapped, moved = len(z), 0, 0.0
-    held = np.empty((z.shape[1], _width(count)))
-    held[:, :count] = z.T
+    held = np.empty((_width(count), z.shape[1]))
+    held[:count] = z
     # A column of one sign stays so: new values lie between old ones.
     for j in np.flatnonzero((z > 0).any(axis=0) & (z < 0).any(axis=0)):
-        row: Array = held[j, :count]
-        near = np.flatnonzero((np.abs(row) <= TOLERANCE * unit[j]) & (row != 0))
-        snapped, moved = snapped + len(near), max(moved, float(np.abs(row[near] / unit[j]).max(initial=0.0)))
-        row[near] = 0
-        a, b, t = body.cut(row, label + int(j))
+        column = held[:count, j].copy()
+        near = np.flatnonzero((np.abs(column) <= tolerance * unit[j]) & (column != 0))
+        snapped, moved = snapped + len(near), max(moved, float(np.abs(column[near] / unit[j]).max(initial=0.0)))
+        column[near] = 0
+        a, b, t = body.cut(column, label + int(j))
         new = slice(count, count + len(t))
-        if new.stop > held.shape[1] or len(body) > most:
+        if new.stop > len(held) or len(body) > most:
             return int(j) + 1, (snapped, moved)
-        later, count = held[j + 1 :], new.stop
-        later[:, new] = (1 - t) * later.take(a, axis=1) + t * later.take(b, axis=1)
-    return len(held), (snapped, moved)
+        count, t = new.stop, t[:, None]
+        held[new, j + 1 :] = (1 - t) * held[a, j + 1 :] + t * held[b, j + 1 :]
+    return z.shape[1], (snapped, moved)
 
 
 def _start(domain: Domain, dimension: int) -> Complex | Intervals:
@@ -175,7 +194,7 @@ def _start(domain: Domain, dimension: int) -> Complex | Intervals:
     return complexes.box(box) if dimension > 1 else Intervals(np.array(box[0]), np.array([True]))
 
 
-def _finish(body: Complex | Intervals, names: Index, snapped: int, moved: float) -> Partition:
+def _finish(body: Complex | Intervals, names: Index, snapped: int, moved: float, whole: float) -> Partition:
     """The simplices, the parts and the labelled facets of what was cut, as a `Partition`."""
     d = body.dimension
     simplices, cell = body.simplices(d)
@@ -186,7 +205,8 @@ def _finish(body: Complex | Intervals, names: Index, snapped: int, moved: float)
     points = _opened(body.points.rows, simplices)
     mesh = KINDS[d](np.ascontiguousarray(points.T), np.ascontiguousarray(simplices.T))
     kinks = Kinks(facets[label >= 0], *names[label[label >= 0]].T)
-    return Partition(mesh, part[cell], regions, len(body), kinks, snapped, moved)
+    overlap = max(0.0, float(volumes(mesh).sum() / whole - 1))
+    return Partition(mesh, part[cell], regions, len(body), kinks, snapped, moved, overlap)
 
 
 def _opened(points: Array, simplices: Index) -> Array:

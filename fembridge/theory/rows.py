@@ -97,3 +97,18 @@ def ranges(first: Index, length: Index) -> tuple[Index, Index]:
     """
     place = np.repeat(np.arange(len(first)), length)
     return place, np.arange(len(place)) + (first - (np.cumsum(length) - length))[place]
+
+
+def distinct(rows: Index) -> tuple[Index, Index]:
+    """The different rows of numbers ≥ 0, in lexicographic order, and for each row the number of its like.
+
+    >>> distinct(np.array([[1, 2], [0, 5], [1, 2]]))
+    (array([[0, 5],
+           [1, 2]]), array([1, 0, 1]))
+    """
+    number, above = np.zeros(len(rows), dtype=np.intp), rows.max(initial=0) + 1
+    for column in rows.T:
+        number = np.unique(number * above + column, return_inverse=True)[1]
+    found = np.empty((number.max(initial=-1) + 1, rows.shape[1]), dtype=rows.dtype)
+    found[number] = rows
+    return found, number
