@@ -17,7 +17,7 @@ from fembridge.bridge.tracing import numbers
 from fembridge.memory import require_memory
 from fembridge.problem import Array, Interval
 from fembridge.theory.graphs import rounding, values
-from fembridge.theory.partitions import TOLERANCE, volumes
+from fembridge.theory.partitions import volumes
 
 EPS = float(np.finfo(float).eps)
 
@@ -28,7 +28,7 @@ class Exactness:
 
     difference: max|u_h − u|. bound: (4 + m) ε ρ, ρ the bound of `graphs.rounding` on u. Of it ε ρ each is for the
     module, for the nodal values, for new vertices, which are not exactly on their kinks, and for the place of a point
-    in its cell; m ≤ 4, in the same units, is the largest value of a kink that vertices were snapped to (0 for none).
+    in its cell; m, in the same units, is the largest value of a kink that vertices were snapped to (0 for none).
 
     volume_error: |Σ volumes − volume of the box| relative to the latter. volume_bound: ε Σ_T r_T, where rounding moves
     the corners of a cell T by ε X and spoils its determinant by d² ε hᵈ: r_T = ((d + 1) X + d² h) hᵈ⁻¹ / (d − 1)!, in
@@ -67,7 +67,7 @@ def exactness(model: nn.Module, u: Expansion, box: Sequence[Interval], points: i
     largest = [
         np.abs(h).max(axis=0) for h in values(graph, mesh.p.T)
     ]  # |h| is largest at a vertex: h is affine on cells
-    bound = (4 + min(u.partition.moved, TOLERANCE)) * EPS * rounding(graph, largest)[-1][0]
+    bound = (4 + u.partition.moved) * EPS * rounding(graph, largest)[-1][0]
     error = abs(volumes(mesh).sum() / np.prod(high - low) - 1)
     return Exactness(points, float(difference), float(bound), float(error), _volume_bound(u, low, high))
 

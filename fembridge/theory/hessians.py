@@ -93,19 +93,19 @@ class KinkFacets:
 
 
 def kink_facets(graph: Graph, partition: Partition) -> KinkFacets:
-    """All inner facets on which z = τ for a neuron, once for each neuron: |z − τ| ≤ 16 times the bound of `partition`
-    at all corners.
+    """All inner facets on which z = τ for a neuron, once for each neuron: |z − τ| ≤ 16 times what `partition` took for
+    zero, at all corners.
     """
     mesh = partition.mesh
     inner = np.flatnonzero(mesh.f2t[1] >= 0)
     corners = mesh.facets[:, inner]
     found = values(graph, mesh.p.T)
     bounds = rounding(graph, [np.abs(h).max(axis=0) for h in found])
-    parts = []
+    reach, parts = 16 * max(TOLERANCE, partition.moved) * np.finfo(float).eps, []
     for k, step in graph.activations:
         jumps = np.diff(slopes(step.spline))
         for tau, jump in zip(step.spline.knots[jumps != 0], jumps[jumps != 0], strict=True):
-            tolerance = 16 * TOLERANCE * np.finfo(float).eps * (bounds[step.source] + abs(tau))
+            tolerance = reach * (bounds[step.source] + abs(tau))
             on = np.abs(found[step.source] - tau) <= tolerance
             facet, neuron = np.nonzero(on[corners].all(axis=0))
             same = np.ones(len(facet), dtype=np.intp)

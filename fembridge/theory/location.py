@@ -40,7 +40,7 @@ def locate(mesh: Mesh, x: Array) -> tuple[Index, Array]:
         order = np.argsort(left)
         cell = order[np.maximum(np.searchsorted(left[order], at[:, 0], side="right") - 1, 0)]
         weights, apart = _closest(corners[cell], at)
-        _require(apart <= NEAR, x)
+        _require(apart <= NEAR + 64 * EPS * np.abs(corners).max(), x)
     else:
         cell, weights = _search(mesh, corners, at)
         _require(cell >= 0, x)

@@ -57,13 +57,15 @@ def region_frames(partition: Partition) -> Frames:
     order = np.lexsort((-volumes(partition.mesh), partition.region))
     first = order[np.searchsorted(partition.region[order], np.arange(partition.regions))]
     corners = every.corners[first]
-    edges = np.concatenate([np.swapaxes(corners, 1, 2), np.ones((len(corners), 1, d + 1))], axis=1)
-    x = np.concatenate([np.swapaxes(every.corners, 1, 2), np.ones((len(every), 1, d + 1))], axis=1)
-    weights = np.linalg.solve(edges[partition.region], x)  # barycentric coordinates, a column for each corner
-    rows = every.root @ np.swapaxes(weights, 1, 2)
+    edges = corners[:, 1:] - corners[:, :1]
+    edges[np.linalg.det(edges) == 0] = np.eye(d)  # regions thinner than rounding, which weigh nothing
+    inner = (every.corners - corners[partition.region, :1]) @ np.linalg.inv(edges)[partition.region]
+    weights = np.concatenate([1 - inner.sum(axis=2, keepdims=True), inner], axis=2)  # barycentric, of each corner
+    rows = every.root @ weights
     mass = np.zeros((len(corners), d + 1, d + 1))
     np.add.at(mass, partition.region, np.swapaxes(rows, 1, 2) @ rows)
-    return Frames(corners, np.swapaxes(np.linalg.cholesky(mass), 1, 2))
+    values, vectors = np.linalg.eigh(mass)
+    return Frames(corners, np.sqrt(np.maximum(values, 0))[:, :, None] * np.swapaxes(vectors, 1, 2))
 
 
 @dataclass(frozen=True, eq=False)

@@ -36,6 +36,7 @@ def far() -> Mesh:
 
 MESHES: dict[str, Callable[[], Mesh]] = {
     "interval": lambda: box_mesh([(0.0, 1.0)], 7),
+    "a few units of round-off": lambda: box_mesh([(1e6, 1e6 + 1e-6)], 4),
     "square": lambda: box_mesh([(0.0, 1.0)] * 2, 5),
     "cube": lambda: box_mesh([(-1.0, 1.0)] * 3, 3),
     "lines": lambda: cut([(-1.0, 1.0)] * 2, 2, 30, 20),

@@ -92,3 +92,14 @@ def test_the_method_is_chosen_by_memory_and_named() -> None:
     found = kernel_spectrum(made)
     assert "dense" in dense.method and "SVD" in found.method
     assert (np.abs(dense.eigenvalues - found.eigenvalues) <= (dense.error + found.error) * found.eigenvalues).all()
+
+
+def test_regions_thinner_than_rounding_weigh_nothing() -> None:
+    """Planes turned by 1e-13 against each other leave regions of volume 1e-40, whose frame is singular."""
+    for seed in range(12):
+        random = np.random.default_rng(seed)
+        w = np.repeat(random.standard_normal((2, 3)), 3, axis=0) + 1e-13 * random.standard_normal((6, 3))
+        graph = shallow(w, np.repeat(random.uniform(-0.3, 0.3, 2), 3), random.standard_normal(6))
+        found = partition(graph, [(-1.0, 1.0)] * 3)
+        a, b = (tangent_gram(tangents(graph, f, ALL)) for f in (region_frames(found), simplex_frames(found.mesh)))
+        assert np.abs(a - b).max() < 1e-11 * np.abs(b).max()
