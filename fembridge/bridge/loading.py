@@ -15,8 +15,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from fembridge.bridge.tracing import numbers
 from fembridge.memory import require_memory
 from fembridge.networks.activations import activation as activation_of
+from fembridge.networks.ridges import linear
 
 SUFFIXES = (".safetensors", ".pt", ".pth")
 
@@ -65,8 +67,8 @@ def from_weights(path: str | PathLike[str], sizes: Sequence[int], activation: st
     require_memory(8.0 * sum(m * n + n for m, n in pairwise(sizes)), "the network")
     biases = [f"{name.removesuffix('weight')}bias" for name in names]
     _check_rest(path, {name: tensor for name, tensor in tensors.items() if name not in {*names, *biases}}, sigma)
-    linear = [_linear(path, name, tensors[name], tensors.get(bias)) for name, bias in zip(names, biases, strict=True)]
-    hidden = [module for layer in linear for module in (layer, activation_of(activation))]
+    layers = [_linear(path, name, tensors[name], tensors.get(bias)) for name, bias in zip(names, biases, strict=True)]
+    hidden = [module for layer in layers for module in (layer, activation_of(activation))]
     return nn.Sequential(*hidden[:-1])
 
 
@@ -116,13 +118,7 @@ def _linear(path: object, name: str, weight: Tensor, bias: Tensor | None) -> nn.
     for part in (weight, bias):
         if part is not None and not part.isfinite().all():
             raise ValueError(f"{path}: expected finite numbers in {name} and its bias")
-    # a Linear that fills itself would draw from the global random generator
-    made = nn.Linear(weight.shape[1], len(weight), bias is not None, device="meta", dtype=torch.float64)
-    made = made.to_empty(device="cpu").requires_grad_(False)
-    made.weight.copy_(weight)
-    if bias is not None:
-        made.bias.copy_(bias)
-    return made
+    return linear(numbers(weight), None if bias is None else numbers(bias)).requires_grad_(False)
 
 
 def _check_rest(path: object, rest: Mapping[str, Tensor], sigma: nn.Module) -> None:

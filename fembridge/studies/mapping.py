@@ -64,12 +64,8 @@ def map_network(
             "kink_facets": len(found.kinks.facets),
             "snapped": found.snapped,
             "moved": found.moved,
-            "points": points,
             "seed": seed,
-            "difference": check.difference,
-            "bound": check.bound,
-            "volume_error": check.volume_error,
-            "volume_bound": check.volume_bound,
+            **vars(check),
             "verdict": "pass" if check.holds else "fail",
             "folder": str(out),
         }
