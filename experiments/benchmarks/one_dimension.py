@@ -16,6 +16,7 @@ from fembridge.networks.models import on_knots
 from fembridge.networks.tangents import exact_gram
 from fembridge.networks.training import train
 from fembridge.problem import Problem, sample, sines
+from fembridge.samples import samples_of
 from fembridge.theory.features import grid
 from fembridge.theory.grams import dense, gram
 from fembridge.theory.prediction import predict
@@ -23,7 +24,7 @@ from fembridge.theory.prediction import predict
 UNIT = (0.0, 1.0)
 OCTAVES = (1, 2, 4, 8, 16)
 PROBLEM = Problem(sines(OCTAVES, [1.0] * 5), OCTAVES)
-POINTS, WEIGHTS = sample(PROBLEM)
+POINTS, _ = sample(PROBLEM)
 NEURONS = 64
 
 
@@ -73,7 +74,7 @@ def predicted(name: str, steps: int) -> Array:
 
 def trained(name: str, steps: int, learning_rate: float) -> Array:
     recorded = np.unique(np.geomspace(1, steps, 40).astype(int))
-    path = train(network(name), PROBLEM, points=POINTS, weights=WEIGHTS, learning_rate=learning_rate, record=recorded)
+    path = train(network(name), samples_of(PROBLEM), learning_rate=learning_rate, record=recorded)
     return np.abs(path.coefficients)
 
 
@@ -109,7 +110,7 @@ def plain_loop(steps: int, learning_rate: float) -> Array:
 
 def recorded_training(steps: int, learning_rate: float) -> Array:
     every = np.unique(np.linspace(0, steps, 41).astype(int))
-    path = train(network("relu"), PROBLEM, points=POINTS, weights=WEIGHTS, learning_rate=learning_rate, record=every)
+    path = train(network("relu"), samples_of(PROBLEM), learning_rate=learning_rate, record=every)
     return path.residuals[-1] + PROBLEM.target.values(POINTS)
 
 

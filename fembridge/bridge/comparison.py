@@ -18,6 +18,7 @@ from fembridge.networks.models import kinks
 from fembridge.networks.tangents import features as hidden_features
 from fembridge.networks.training import LOSS_LIMIT, Optimizer, Trajectory, train
 from fembridge.problem import Array, Complex, Problem, quadrature, sample
+from fembridge.samples import on_points
 from fembridge.theory.features import Features
 from fembridge.theory.prediction import ABSENT, Prediction, predict
 
@@ -116,9 +117,7 @@ def compare(
     points, weights = integration_points(problem, model)
     trajectory = train(
         model,
-        problem,
-        points=points,
-        weights=weights,
+        on_points(problem, points, weights),
         optimizer=optimizer,
         learning_rate=prediction.learning_rate,
         momentum=momentum,

@@ -173,25 +173,26 @@ NAMED: dict[str, Any] = {
     "hat": Hat,
     **{f"bspline{p}": (lambda p=p: BSpline(p)) for p in range(4)},
 }
+SMOOTH: dict[str, Any] = {"tanh": nn.Tanh}
 
 
 def activation(spec: Spec) -> nn.Module:
-    """The module of a name ("relu", "relu2", "leaky-relu" of slope 0.01, "step", "hat", "bspline0" … "bspline3"),
-    or of a mapping {"knots", "coefficients", "degree"}: see `SplineActivation`.
+    """The module of a name ("relu", "relu2", "leaky-relu" of slope 0.01, "step", "hat", "bspline0" … "bspline3", and
+    the smooth "tanh"), or of a mapping {"knots", "coefficients", "degree"}: see `SplineActivation`.
 
     Raises ValueError on any other name or key.
 
     >>> activation("hat")(torch.tensor(1.5))
     tensor(0.5000)
     """
-    if isinstance(spec, str) and spec in NAMED:
-        module: nn.Module = NAMED[spec]()
+    if isinstance(spec, str) and spec in NAMED | SMOOTH:
+        module: nn.Module = (NAMED | SMOOTH)[spec]()
         return module
     keys = ("knots", "coefficients", "degree")
     if isinstance(spec, Mapping) and set(spec) == set(keys):
         return SplineActivation(*(spec[key] for key in keys))
     came = f"the keys {', '.join(map(str, spec))}" if isinstance(spec, Mapping) else repr(spec)
-    raise ValueError(f"activation: expected one of {', '.join(NAMED)}, or {{{', '.join(keys)}}}, got {came}")
+    raise ValueError(f"activation: expected one of {', '.join(NAMED | SMOOTH)}, or {{{', '.join(keys)}}}, got {came}")
 
 
 def breakpoints(module: nn.Module) -> Tensor:

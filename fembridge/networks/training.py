@@ -1,109 +1,198 @@
-"""Training one network, step by step with `torch.optim`, and recording the error at chosen steps."""
+"""Training networks step by step with `torch.optim`, one or many at once, and recording the error at chosen steps."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor, nn
-from torch.func import jvp
-from torch.nn.functional import mse_loss
+from torch import nn
 
-from fembridge.problem import Array, Problem
+from fembridge.networks.checkpoints import Checkpoint
+from fembridge.networks.ensembles import Ensemble, alike, single, stack
+from fembridge.networks.objectives import objective
+from fembridge.networks.optimizers import Optimizer
+from fembridge.networks.optimizers import optimizer as torch_optimizer
+from fembridge.networks.recording import LOSS_LIMIT, Observe, Recording, Trajectory
+from fembridge.samples import Samples
 
-Optimizer = Literal["gd", "heavy-ball", "nesterov"]
+__all__ = ["LOSS_LIMIT", "Engine", "Optimizer", "Trajectory", "train", "train_many"]
+
+Engine = Literal["auto", "loop", "stacked"]
 Progress = Callable[[Iterable[int]], Iterable[int]]
-LOSS_LIMIT = 1e280
-
-
-@dataclass(frozen=True, eq=False)
-class Trajectory:
-    """What training did, at T recorded steps, N points and F frequencies; step t is the state after t updates.
-
-    steps: (T,). residuals: (T, N), r = u − f at the points. loss: (T,), in the problem's form, with its ½.
-    coefficients: (T, F), c_k = 2 Σ_q ŵ_q r_q exp(−2πi k (x_q−a)/(b−a)), ŵ = w/Σw: r = A sin(2πk·) has |c_k| = |A|.
-    diverged: the step at which the loss was no longer finite or above 1e280; rows from there on are NaN. None where
-    it stayed finite.
-    """
-
-    steps: NDArray[np.int64]
-    residuals: Array
-    coefficients: NDArray[np.complex128]
-    loss: Array
-    learning_rate: float
-    diverged: int | None
+STACKED_UP_TO = 2**21  # products of a network's parameters and points, above which a stack gains nothing
 
 
 def train(
     model: nn.Module,
-    problem: Problem,
+    samples: Samples,
     *,
-    points: ArrayLike,
-    weights: ArrayLike,
     learning_rate: float,
     record: ArrayLike,
     optimizer: Optimizer = "gd",
     momentum: float = 0.0,
+    batch: int | None = None,
+    seed: int = 0,
+    observe: Observe | None = None,
+    checkpoint: str | Path | None = None,
     progress: Progress | None = None,
     device: str | torch.device = "cpu",
-    dtype: torch.dtype = torch.float64,
+    dtype: str | torch.dtype = "float64",
 ) -> Trajectory:
-    """Minimise L = ½ Σ_q w_q r_q² over whatever parameters of the model require a gradient.
+    """Minimise L = ½ Σ_q w_q ‖r_q‖² over whatever parameters of the model require a gradient, by `torch.optim`.
 
-    r = u − f for the loss "mass", u' − f' for "stiffness", and "h1" adds the two; w_q = 1/N at samples, quadrature
-    weights for ∫. points, weights: (N,) each. record: the steps to keep, ascending; the last is the number of steps.
-    The updates are those of `torch.optim.SGD`, g = ∇L:
+    r = u − f for the loss "mass", u' − f' for "stiffness", and "h1" adds the two. record: the steps to keep,
+    ascending; the last is the number of steps. optimizer: see `optimizers.optimizer`.
+    batch: for "sgd" and "adam", that many points a step, drawn independently and uniformly, with replacement, by a
+    generator of `seed`; the gradient is that of ½ mean (N w_i ‖r_i‖²) over them, whose expectation is L's.
+    observe(model): numbers, kept at each recorded step. checkpoint: a file that holds the whole state from time to
+    time, and from which training goes on where it exists: the same trajectory, to the last bit.
+    progress wraps the steps, as `tqdm` would. The model is moved to `device` and `dtype` and trained in place; an error
+    or an interruption leaves it as it was.
 
-        gd          θ ← θ − η g
-        heavy-ball  m ← β m + g,  θ ← θ − η m
-        nesterov    m ← β m + g,  θ ← θ − η (g + β m)
-
-    The model is moved to `device` and `dtype` and trained in place. progress wraps the steps, as `tqdm` would.
-
-    Raises ValueError on a bad argument, on a model without trainable parameters or not of one input and one output.
+    Raises ValueError on a bad argument, on a model without trainable parameters, one that the data do not fit or one
+    that is random, and on a checkpoint of another training; MemoryError where the residuals to be kept do not fit.
 
     >>> from fembridge.networks.models import shallow
-    >>> from fembridge.problem import sample, sines
-    >>> problem = Problem(sines([1], [1.0]), (1,), samples=4)
-    >>> x, w = sample(problem)
+    >>> from fembridge.problem import Problem, sines
+    >>> from fembridge.samples import samples_of
+    >>> data = samples_of(Problem(sines([1], [1.0]), (1,), samples=4))
     >>> one = shallow(nn.ReLU(), [1.0], [0.0])  # one neuron: u = v x, L'' = mean x² = 7/32
-    >>> path = train(one, problem, points=x, weights=w, learning_rate=32 / 7, record=[0, 1])
+    >>> path = train(one, data, learning_rate=32 / 7, record=[0, 1])
     >>> round(float(path.loss[0]), 12), round(one[2].weight.item(), 12)  # at once the optimum, mean(xf)/mean(x²)
     (0.25, -0.571428571429)
     """
-    x, w, steps = _check_points(problem, points, weights, record)
-    _place(model, device, dtype)
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    if not parameters:
-        raise ValueError("model: expected a parameter to train, got none that requires a gradient")
-    descend = _optimizer(optimizer, parameters, learning_rate, momentum)
-    objective = _objective(model, problem, x, w, parameters[0])
+    schedule = _schedule(record, optimizer, momentum, batch, [seed])
+    with _placed([model], device, dtype):
+        recording = _descend(single(model, learning_rate), [samples], schedule, observe, checkpoint, progress)
+    return recording.trajectory(0, learning_rate)
 
-    f, kept, last = problem.target.values(x), set(steps.tolist()), int(steps[-1])
-    residuals, loss = np.full((len(steps), len(x)), np.nan), np.full(len(steps), np.nan)
-    row, diverged = 0, None
-    with _threads_for(len(x) * sum(p.numel() for p in parameters)):
-        for step in (progress or iter)(range(last + 1)):
-            u, objective_value = objective()
-            value = objective_value.item()
-            if not value <= LOSS_LIMIT:
-                diverged = step
+
+def train_many(
+    models: Sequence[nn.Module],
+    samples: Samples | Sequence[Samples],
+    *,
+    learning_rate: float | Sequence[float],
+    record: ArrayLike,
+    optimizer: Optimizer = "gd",
+    momentum: float = 0.0,
+    batch: int | None = None,
+    seeds: Sequence[int] | None = None,
+    observe: Observe | None = None,
+    engine: Engine = "auto",
+    checkpoint: str | Path | None = None,
+    progress: Progress | None = None,
+    device: str | torch.device = "cpu",
+    dtype: str | torch.dtype = "float64",
+) -> list[Trajectory]:
+    """R networks, each as `train` would train it: on the same samples or its own, at one learning rate or its own.
+
+    seeds: of the batches; 0, 1, … where nothing is said. engine: "loop" trains one after the other, "stacked" all at
+    once, as one network whose tensors have one dimension more (`torch.func`), which asks for one structure and samples
+    of one shape; "auto" stacks on a GPU, and on a CPU what is so small that calls, not products, take the time.
+    The trajectories are the same but for rounding.
+
+    Raises ValueError as `train` does, and where numbers of models, samples, rates and seeds do not match.
+
+    >>> from fembridge.networks.perceptrons import perceptron
+    >>> from fembridge.samples import on_circle
+    >>> nets = [perceptron("relu", [2, 8, 1], seed=r) for r in range(3)]
+    >>> paths = train_many(nets, on_circle(2, 16), learning_rate=0.1, record=[0, 10])
+    >>> [path.loss[1] < path.loss[0] for path in paths]
+    [np.True_, np.True_, np.True_]
+    """
+    count = len(models)
+    every = _one_for_each("samples", [samples] * count if isinstance(samples, Samples) else samples, count)
+    rates = _one_for_each(
+        "learning_rate", [learning_rate] * count if np.ndim(learning_rate) == 0 else learning_rate, count
+    )
+    own = _one_for_each("seeds", range(count) if seeds is None else seeds, count)
+    schedule = _schedule(record, optimizer, momentum, batch, own)
+    if engine not in get_args(Engine):
+        raise ValueError(f"engine: expected one of {', '.join(get_args(Engine))}, got {engine!r}")
+    if len({id(p) for model in models for p in model.parameters()}) < sum(len(list(m.parameters())) for m in models):
+        raise ValueError("models: expected networks of their own parameters, got some that share theirs")
+    with _placed(models, device, dtype):
+        if count > 1 and (engine == "stacked" or (engine == "auto" and _worth_stacking(models, every, batch, device))):
+            ensemble = stack(models, rates)
+            recording = _descend(ensemble, every, schedule, observe, checkpoint, progress)
+            for r in range(count):
+                ensemble.member(r)  # writes its parameters into the model
+            return [recording.trajectory(r, rate) for r, rate in enumerate(rates)]
+        paths = []
+        for r, (model, data, rate) in enumerate(zip(models, every, rates, strict=True)):
+            alone = replace(schedule, seeds=schedule.seeds[r : r + 1])
+            file = None if checkpoint is None else f"{checkpoint}.{r}"
+            paths.append(_descend(single(model, rate), [data], alone, observe, file, progress).trajectory(0, rate))
+        return paths
+
+
+@dataclass(frozen=True)
+class _Schedule:
+    """What is done to an ensemble, and when its state is kept."""
+
+    steps: NDArray[np.int64]
+    optimizer: Optimizer
+    momentum: float
+    batch: int | None
+    seeds: tuple[int, ...]
+
+
+def _schedule(
+    record: ArrayLike, optimizer: Optimizer, momentum: float, batch: int | None, seeds: Sequence[int]
+) -> _Schedule:
+    for seed in seeds:
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
+            raise ValueError(f"seed: expected a whole number from 0 on, got {seed!r}")
+    return _Schedule(
+        _check_record(record), optimizer, momentum, _check_batch(optimizer, batch), tuple(int(seed) for seed in seeds)
+    )
+
+
+def _descend(
+    ensemble: Ensemble,
+    samples: Sequence[Samples],
+    schedule: _Schedule,
+    observe: Observe | None,
+    checkpoint: str | Path | None,
+    progress: Progress | None,
+) -> Recording:
+    """Train all members of an ensemble together; one of them that diverges leaves the others alone."""
+    descend = torch_optimizer(schedule.optimizer, ensemble.groups, schedule.momentum)
+    goal = objective(ensemble, samples)
+    generators = [torch.Generator().manual_seed(seed) for seed in schedule.seeds]
+    recording = Recording(schedule.steps, samples, ensemble.size, observe)
+    saved = Checkpoint(checkpoint, ensemble, descend, generators, recording, schedule.batch)
+    parameters, batch = ensemble.parameters, schedule.batch
+    kept, last = set(schedule.steps.tolist()), int(schedule.steps[-1])
+    with _threads_for(ensemble.work * (batch or len(samples[0]))):
+        for step in (progress or iter)(range(saved.restore(), last + 1)):
+            saved.at(step)
+            factor = goal.factor
+            if batch is None or step in kept:
+                with torch.set_grad_enabled(batch is None and step < last):
+                    u, squares = goal.all()
+                if not recording.alive(step, squares, factor):
+                    break
+                if step in kept:
+                    recording.keep(u, squares, factor, ensemble)
+            if step == last:
                 break
-            if step in kept:
-                residuals[row], loss[row] = u.detach().double().cpu().numpy()[:, 0] - f, value
-                row += 1
-            if step < last:
-                for p in parameters:
-                    p.grad = None  # what optimizer.zero_grad() does, without its bookkeeping
-                objective_value.backward()
-                descend.step()
-    return Trajectory(steps, residuals, _coefficients(problem, x, w, residuals), loss, float(learning_rate), diverged)
+            if batch is not None:
+                squares, factor = goal.batch(batch, generators), goal.factor * len(samples[0]) / batch
+                if not recording.alive(step, squares, factor):
+                    break
+            for p in parameters:
+                p.grad = None  # what optimizer.zero_grad() does, without its bookkeeping
+            squares.backward(torch.full_like(squares, factor))
+            descend.step()
+    saved.save(last + 1)
+    return recording
 
 
 @contextmanager
@@ -118,94 +207,66 @@ def _threads_for(work: int) -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _objective(
-    model: nn.Module, problem: Problem, x: Array, w: Array, like: Tensor
-) -> Callable[[], tuple[Tensor, Tensor]]:
-    """A function that runs the model and returns u (N, 1) and the loss.
-
-    √(w/2) stands inside the square, so that a loss is one product and one fused sum of squares.
-    """
-
-    def column(values: Array) -> Tensor:
-        if not np.isfinite(values).all():
-            raise ValueError(f'target: expected finite values at the points, got others from "{problem.target.name}"')
-        return torch.from_numpy(values).to(like)[:, None]
-
-    inputs, root = column(x), column(np.sqrt(w / 2))
-    target = root * column(problem.target.values(x))
-    _check_output(model, inputs)
-    if problem.loss == "mass":
-
-        def mass() -> tuple[Tensor, Tensor]:
-            u = model(inputs)
-            return u, mse_loss(root * u, target, reduction="sum")
-
-        objective = mass
-    else:
-        if problem.target.slopes is None:
-            raise ValueError(f'loss: "{problem.loss}" needs a target without jumps, got "{problem.target.name}"')
-        if any(getattr(module, "degree", 1) == 0 for module in model.modules()):
-            raise ValueError(f'loss: "{problem.loss}" needs a continuous activation, got a piecewise-constant one')
-        slope, ones = root * column(problem.target.slopes(x)), torch.ones_like(inputs)
-
-        def energy() -> tuple[Tensor, Tensor]:
-            u, du = jvp(model, (inputs,), (ones,))[:2]
-            loss = mse_loss(root * du, slope, reduction="sum")
-            return u, loss if problem.loss == "stiffness" else loss + mse_loss(root * u, target, reduction="sum")
-
-        objective = energy
-    return objective
+def _worth_stacking(
+    models: Sequence[nn.Module], samples: Sequence[Samples], batch: int | None, device: str | torch.device
+) -> bool:
+    """A rule, not a stopwatch: which engine it is must not depend on what else the machine does."""
+    if not all(alike(models[0], model) for model in models[1:]):
+        return False
+    if len({(s.points.shape, s.values.shape, s.loss) for s in samples}) > 1:
+        return False
+    work = sum(p.numel() for p in models[0].parameters()) * (batch or len(samples[0]))
+    return torch.device(device).type != "cpu" or work <= STACKED_UP_TO
 
 
-def _check_output(model: nn.Module, inputs: Tensor) -> None:
-    try:
-        with torch.no_grad():
-            shape = tuple(model(inputs).shape)
-    except RuntimeError as error:
-        raise ValueError(f"model: expected one input, of shape (N, 1): {str(error).splitlines()[0]}") from None
-    if shape != tuple(inputs.shape):
-        raise ValueError(f"model: expected one output, of shape {tuple(inputs.shape)}, got {shape}")
+def _one_for_each(name: str, given: Any, count: int) -> list[Any]:
+    if not count or len(given) != count:
+        raise ValueError(f"{name}: expected one for each of {count} models, got {len(given)}")
+    return list(given)
 
 
-def _optimizer(name: str, parameters: list[nn.Parameter], learning_rate: float, momentum: float) -> torch.optim.SGD:
-    if name not in get_args(Optimizer):
-        raise ValueError(f"optimizer: expected one of {', '.join(get_args(Optimizer))}, got {name!r}")
-    if not (math.isfinite(learning_rate) and learning_rate > 0):
-        raise ValueError(f"learning_rate: expected a positive number, got {learning_rate:g}")
-    if name == "gd" and momentum != 0:
-        raise ValueError(f'momentum: expected 0 for "gd", got {momentum:g}')
-    if name != "gd" and not 0 < momentum < 1:
-        raise ValueError(f'momentum: expected a number between 0 and 1 for "{name}", got {momentum:g}')
-    return torch.optim.SGD(parameters, float(learning_rate), momentum, nesterov=name == "nesterov", foreach=False)
+def _check_batch(optimizer: str, batch: int | None) -> int | None:
+    if batch is None:
+        return None
+    if optimizer not in ("sgd", "adam"):
+        raise ValueError(f'batch: expected none for "{optimizer}", which takes all points, got {batch!r}')
+    if isinstance(batch, bool) or not isinstance(batch, int | np.integer) or batch < 1:
+        raise ValueError(f"batch: expected a whole number from 1 on, got {batch!r}")
+    return int(batch)
 
 
-def _check_points(
-    problem: Problem, points: ArrayLike, weights: ArrayLike, record: ArrayLike
-) -> tuple[Array, Array, NDArray[np.int64]]:
-    x, w, steps = np.asarray(points, dtype=float), np.asarray(weights, dtype=float), np.asarray(record)
-    if x.ndim != 1 or not len(x) or not np.isfinite(x).all():
-        raise ValueError(f"points: expected one row of finite numbers, got an array of shape {x.shape}")
-    if w.shape != x.shape or not np.isfinite(w).all() or (w < 0).any() or not w.any():
-        came = np.array2string(w, threshold=6, edgeitems=2)
-        raise ValueError(f"weights: expected {len(x)} numbers ≥ 0, one for each point and not all 0, got {came}")
+def _check_record(record: ArrayLike) -> NDArray[np.int64]:
+    steps = np.asarray(record)
     whole = steps.ndim == 1 and len(steps) and np.issubdtype(steps.dtype, np.integer)
     if not whole or steps[0] < 0 or not (np.diff(steps) > 0).all():
         raise ValueError(f"record: expected ascending whole numbers from 0 on, got {steps.tolist()}")
-    return x, w, steps.astype(np.int64)
+    return steps.astype(np.int64)
 
 
-def _place(model: nn.Module, device: str | torch.device, dtype: torch.dtype) -> None:
-    if dtype not in (torch.float32, torch.float64):
+@contextmanager
+def _placed(models: Sequence[nn.Module], device: str | torch.device, dtype: str | torch.dtype) -> Iterator[None]:
+    """Models on a device and in a dtype; as they were before, where an error or an interruption ends the block."""
+    kind = {"float32": torch.float32, "float64": torch.float64}.get(str(dtype).removeprefix("torch."))
+    if kind is None:
         raise ValueError(f"dtype: expected torch.float32 or torch.float64, got {dtype}")
     try:
         place: Any = torch.empty(0, device=device).device
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"device: {str(device)!r} cannot be used here: {str(error).splitlines()[0]}") from None
-    model.to(device=place, dtype=dtype)
-
-
-def _coefficients(problem: Problem, x: Array, w: Array, residuals: Array) -> NDArray[np.complex128]:
-    a, b = problem.domain
-    waves = np.exp(-2j * np.pi * np.multiply.outer((x - a) / (b - a), problem.frequencies))
-    out: NDArray[np.complex128] = 2 * residuals @ (w[:, None] / w.sum() * waves)
-    return out
+    if place.type == "meta":
+        raise ValueError(f"device: expected one that holds numbers, got {str(device)!r}")
+    modules = [module for model in models for module in model.modules()]
+    buffers = [dict(module._buffers) for module in modules]
+    before = [(p, p.detach().clone()) for model in models for p in model.parameters()]
+    try:
+        for model in models:
+            model.to(device=place, dtype=kind)
+        yield
+    except BaseException:
+        for module, own in zip(modules, buffers, strict=True):
+            module._buffers.update(own)
+        for p, values in before:
+            p.grad, p.data = None, values
+        raise
+    for p, _ in before:
+        p.grad = None

@@ -153,7 +153,7 @@ def test_an_activation_is_that_of_its_tables() -> None:
     with pytest.raises(ValueError, match=r"net\.safetensors: 1\.\w+ is not that of the activation BSpline"):
         from_weights("net.safetensors", SIZES, "bspline0")
     with pytest.raises(ValueError, match="activation: expected one of relu"):
-        from_weights("net.safetensors", SIZES, "tanh")
+        from_weights("net.safetensors", SIZES, "swish")
 
 
 # ---- factories ----

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,16 @@ EXPONENT_ALONE = {"hong2022.hat-fixed-width-decay", "hong2022.random-knots-condi
 # Nor, by as little as 1 %, where the cap on the constant leaves room for random ridges.
 EXPONENT_ALONE |= {claim.id for claim in CLAIMS if claim.id.startswith(("sahs2025.", "hong2022.nodal-hats"))}
 EXPONENT_ALONE -= {"hong2022.nodal-hats-1d"}
+# Claims that train, or draw, for longer than a few seconds.
+SLOW = ("hong2022.random-knots-condition",)
 
 
-@pytest.mark.parametrize("claim", CLAIMS, ids=lambda c: c.id)
+def marked(claim: Claim) -> Any:
+    slow = any(fnmatchcase(claim.id, pattern) for pattern in SLOW)
+    return pytest.param(claim, id=claim.id, marks=pytest.mark.slow if slow else ())
+
+
+@pytest.mark.parametrize("claim", map(marked, CLAIMS))
 def test_claim(claim: Claim) -> None:
     result = check(claim, Setting("quick", 0))
     evidence = result.evidence

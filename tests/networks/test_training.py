@@ -12,6 +12,7 @@ from torch import nn
 from fembridge.networks.models import initialise, on_knots, shallow
 from fembridge.networks.training import train
 from fembridge.problem import Problem, Target, sample, sawtooth, sines
+from fembridge.samples import on_points
 
 WIDTH, STEPS = 16, 60
 TARGET = sines([1, 3], [1.0, 0.5])
@@ -84,7 +85,7 @@ def trained(spec, problem, optimizer, beta, eta, **options):
     x, w = points_of(problem)
     model = on_knots(spec, np.arange(WIDTH) / WIDTH, (0.0, 1.0))
     settings = {"optimizer": optimizer, "momentum": beta, "learning_rate": eta, "record": np.arange(STEPS + 1)}
-    return model, train(model, problem, points=x, weights=w, **settings | options)
+    return model, train(model, on_points(problem, x, w), **settings | options)
 
 
 @pytest.mark.parametrize(("optimizer", "beta", "dtype"), RUNS)
@@ -126,7 +127,7 @@ def test_all_parameters_follow_their_gradient():
     r = np.maximum(z, 0) @ v - TARGET.values(x)
     active = (z > 0) * v
     gradient = [(q * r * x) @ active, (q * r) @ active, (q * r) @ np.maximum(z, 0)]
-    train(model, problem, points=x, weights=q, learning_rate=0.1, record=[0, 1])
+    train(model, on_points(problem, x, q), learning_rate=0.1, record=[0, 1])
     # sums of 32 and 10 products, all below max|v| max|r| max(1, |z|)
     bound = 100 * np.finfo(float).eps * max(1, np.abs(v).max()) * np.abs(r).max() * max(1, np.abs(z).max())
     for before, g, after in zip((w, b, v), gradient, model.parameters(), strict=True):
@@ -148,11 +149,11 @@ def test_coefficients_are_the_discrete_fourier_transform():
     problem = Problem(sines([2], [3.0], domain), frequencies, domain=domain, samples=32)
     x, w = sample(problem)
     model = initialise("relu", 5, "gaussian", domain, seed=0)
-    out = train(model, problem, points=x, weights=w, learning_rate=0.01, record=[0, 5])
+    out = train(model, on_points(problem, x, w), learning_rate=0.01, record=[0, 5])
     spectrum = 2 * np.fft.fft(out.residuals)[:, list(frequencies)] / 32
     assert np.abs(out.coefficients - spectrum).max() <= 32 * np.finfo(float).eps * 2 * np.abs(out.residuals).max() * 7
     silent = on_knots("relu", [0.0], domain)
-    start = train(silent, problem, points=x, weights=w, learning_rate=0.01, record=[0])
+    start = train(silent, on_points(problem, x, w), learning_rate=0.01, record=[0])
     assert np.abs(np.abs(start.coefficients[0]) - [0, 3, 0]).max() <= 100 * np.finfo(float).eps
 
 
@@ -160,7 +161,7 @@ def test_coefficients_do_not_depend_on_the_weights_scale():
     problem = Problem(TARGET, (1, 3), loss="mass", samples="exact")
     x, w = points_of(problem)
     make = lambda: on_knots("hat", np.arange(4) / 4, (0.0, 1.0))  # noqa: E731
-    one, two = (train(make(), problem, points=x, weights=s * w, learning_rate=0.5 / s, record=[0, 10]) for s in (1, 4))
+    one, two = (train(make(), on_points(problem, x, s * w), learning_rate=0.5 / s, record=[0, 10]) for s in (1, 4))
     assert np.abs(one.coefficients - two.coefficients).max() <= 1e3 * np.finfo(float).eps
     assert np.abs(4 * one.loss - two.loss).max() <= 1e3 * np.finfo(float).eps
 
@@ -195,15 +196,15 @@ def test_divergence_is_found_at_the_predicted_step(eta_lambda):
     best = (w * x * y).sum() / curvature
     excess = curvature * best**2 / 2
     expected = int(np.ceil(np.log(1e280 / excess) / (2 * np.log(eta_lambda - 1))))
-    record = np.array([0, 5, expected - 1, expected, expected + 1, 5000])
+    record = np.array([0, 5, expected - 1, expected, expected + 1, 1000])
     model = shallow(nn.ReLU(), [1.0], [0.0])
-    out = train(model, problem, points=x, weights=w, learning_rate=eta_lambda / curvature, record=record)
+    out = train(model, on_points(problem, x, w), learning_rate=eta_lambda / curvature, record=record)
     assert out.diverged == expected
     for rows in (out.residuals, out.coefficients, out.loss[:, None]):
         assert np.isfinite(rows[:3]).all()
         assert np.isnan(rows[3:]).all()
     stable = train(
-        shallow(nn.ReLU(), [1.0], [0.0]), problem, points=x, weights=w, learning_rate=1.9 / curvature, record=[0, 5000]
+        shallow(nn.ReLU(), [1.0], [0.0]), on_points(problem, x, w), learning_rate=1.9 / curvature, record=[0, 1000]
     )
     assert stable.diverged is None
 
@@ -212,7 +213,7 @@ def test_float32_diverges_at_its_own_limit():
     problem = Problem(TARGET, (1,), samples=32)
     x, w = sample(problem)
     model = shallow(nn.ReLU(), [1.0], [0.0])
-    out = train(model, problem, points=x, weights=w, learning_rate=1e3, record=[0, 1000], dtype=torch.float32)
+    out = train(model, on_points(problem, x, w), learning_rate=1e3, record=[0, 1000], dtype=torch.float32)
     assert out.diverged is not None
     assert out.diverged < 20
     assert np.isnan(out.loss).tolist() == [False, True]
@@ -234,8 +235,8 @@ def test_progress_sees_every_step_once():
 def call(**changes):
     problem = changes.pop("problem", Problem(TARGET, (1,), samples=8))
     model = changes.pop("model", None) or on_knots(changes.pop("spec", "hat"), [0.0, 0.5], (0.0, 1.0))
-    settings = {"points": np.arange(8) / 8, "weights": np.full(8, 0.125), "learning_rate": 0.1, "record": [0, 1]}
-    return train(model, problem, **settings | changes)
+    points, weights = changes.pop("points", np.arange(8) / 8), changes.pop("weights", np.full(8, 0.125))
+    return train(model, on_points(problem, points, weights), **{"learning_rate": 0.1, "record": [0, 1]} | changes)
 
 
 EXACT = Problem(TARGET, (1,), loss="stiffness", samples="exact")
@@ -245,10 +246,18 @@ HOLE = Target("hole", lambda x: np.where(x > 0.6, np.nan, x), None, np.empty(0),
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"optimizer": "adam"}, "optimizer: expected one of gd, heavy-ball, nesterov, got 'adam'"),
+        ({"optimizer": "lion"}, "optimizer: expected one of gd, heavy-ball, nesterov, sgd, adam, got 'lion'"),
         ({"learning_rate": 0.0}, "learning_rate: expected a positive number, got 0"),
         ({"learning_rate": np.nan}, "learning_rate: expected a positive number, got nan"),
         ({"momentum": 0.9}, 'momentum: expected 0 for "gd", got 0.9'),
+        ({"momentum": 0.9, "optimizer": "adam"}, 'momentum: expected 0 for "adam", got 0.9'),
+        ({"momentum": 1.0, "optimizer": "sgd"}, 'momentum: expected 0 ≤ momentum < 1 for "sgd", got 1'),
+        ({"batch": 4}, 'batch: expected none for "gd", which takes all points, got 4'),
+        ({"batch": 0, "optimizer": "sgd"}, "batch: expected a whole number from 1 on, got 0"),
+        ({"batch": True, "optimizer": "adam"}, "batch: expected a whole number from 1 on, got True"),
+        ({"batch": 4, "optimizer": "sgd", "problem": EXACT}, 'batch: expected none for the loss "stiffness"'),
+        ({"seed": -1}, "seed: expected a whole number from 0 on, got -1"),
+        ({"seed": 1.5}, "seed: expected a whole number from 0 on, got 1.5"),
         ({"optimizer": "nesterov"}, 'momentum: expected a number between 0 and 1 for "nesterov", got 0'),
         ({"optimizer": "heavy-ball", "momentum": 1.0}, 'momentum: .* for "heavy-ball", got 1'),
         ({"points": [[0.0]]}, r"points: expected one row of finite numbers, got an array of shape \(1, 1\)"),
@@ -262,9 +271,15 @@ HOLE = Target("hole", lambda x: np.where(x > 0.6, np.nan, x), None, np.empty(0),
         ({"record": [0.0, 1.0]}, "record: expected ascending"),
         ({"dtype": torch.int64}, "dtype: expected torch.float32 or torch.float64, got torch.int64"),
         ({"device": "nonsense"}, "device: 'nonsense' cannot be used here"),
-        ({"model": nn.Linear(2, 1)}, r"model: expected one input, of shape \(N, 1\)"),
-        ({"model": nn.Linear(1, 2)}, r"model: expected one output, of shape \(8, 1\), got \(8, 2\)"),
+        ({"device": "meta"}, "device: expected one that holds numbers, got 'meta'"),
+        ({"model": nn.Linear(2, 1)}, r"model: does not take points of shape \(8, 1\): "),
+        (
+            {"model": nn.Linear(1, 2)},
+            r"model: expected outputs of shape \(8, 1\), got \(8, 2\) for points of shape \(8, 1\)",
+        ),
         ({"model": nn.ReLU()}, "model: expected a parameter to train"),
+        ({"model": nn.Sequential(nn.Linear(1, 1), nn.Dropout())}, r"model: Dropout is random .* call model.eval\(\)"),
+        ({"model": nn.Sequential(nn.Linear(1, 1), nn.BatchNorm1d(1))}, "model: BatchNorm1d is random or mixes"),
         ({"problem": EXACT, "spec": "bspline0"}, 'loss: "stiffness" needs a continuous activation'),
         (
             {"problem": Problem(HOLE, (1,), samples=4)},
@@ -283,7 +298,7 @@ def test_a_jump_has_no_slope_to_fit():
     """Problem refuses it first; training does so too for a problem made otherwise."""
     problem = Problem(TARGET, (1,), loss="h1", samples="exact")
     object.__setattr__(problem, "target", sawtooth())
-    with pytest.raises(ValueError, match='loss: "h1" needs a target without jumps, got "sawtooth"'):
+    with pytest.raises(ValueError, match='loss: "h1" needs one input, one output and a target without jumps'):
         call(problem=problem)
 
 
