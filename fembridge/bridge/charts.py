@@ -15,13 +15,16 @@ Scale = Literal["linear", "log"]
 class Pair:
     """One quantity twice: predicted (drawn as a line) and measured (markers of the same colour), against x.
 
-    Either may be None where there is nothing to set beside the other.
+    Either may be None where there is nothing to set beside the other. low, high: ends of a 95 % interval of what was
+    measured, over seeds (a pale band), both or neither.
     """
 
     label: str
     x: Array
     predicted: Array | None
     measured: Array | None
+    low: Array | None = None
+    high: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,13 +45,44 @@ class Chart:
 
 @dataclass(frozen=True, eq=False)
 class HeatMap:
-    """Relative error amplitude |c_k(t)|/|c_k(0)| at steps (rows) and frequencies (columns), predicted and measured."""
+    """An amplitude at steps (rows) and frequencies (columns), predicted and measured: of the error relative to its
+    start, |c_k(t)|/|c_k(0)|, in colours by its logarithm; or, with `scale` "linear", in colours from 0 to 1.
+
+    frequencies: (F,) numbers, or (F, d) wave vectors. predicted: None where there is no prediction, only an experiment.
+    repeats: the number of seeds whose mean is shown.
+    """
 
     title: str
     steps: Array
     frequencies: Array
-    predicted: Array
+    predicted: Array | None
     measured: Array
+    repeats: int = 1
+    quantity: str = "error amplitude relative to its start"
+    scale: Scale = "log"
+
+
+@dataclass(frozen=True, eq=False)
+class RegimeMap:
+    """Where a linearised prediction holds: its error, and the drift of the kernel, both (S, W), at S output scales and
+    W widths, positive and ascending.
+    """
+
+    title: str
+    widths: Array
+    output_scales: Array
+    error: Array
+    drift: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """Functions on a grid side by side, in common colours: panels of a name and values (rows, columns), the first row
+    at the top.
+    """
+
+    title: str
+    panels: tuple[tuple[str, Array], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,3 +101,6 @@ class Map:
     region: Index
     kinks: Index
     layer: Index
+
+
+AnyChart = Chart | HeatMap | RegimeMap | Image | Map

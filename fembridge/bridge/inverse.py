@@ -11,7 +11,7 @@ from torch import nn
 
 from fembridge.memory import require_memory
 from fembridge.networks.activations import Hat
-from fembridge.networks.ridges import linear
+from fembridge.networks.affine import linear
 from fembridge.problem import Array
 from fembridge.theory.grams import nodal_to_relu
 from fembridge.theory.rows import Index

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from fembridge.bridge.tracing import numbers
 from fembridge.memory import require_memory
 from fembridge.networks.activations import activation as activation_of
-from fembridge.networks.ridges import linear
+from fembridge.networks.affine import linear
 
 SUFFIXES = (".safetensors", ".pt", ".pth")
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from fembridge.bridge.charts import Map
 from fembridge.bridge.expansion import Expansion, expand
-from fembridge.bridge.tracing import FixedAffine
+from fembridge.networks.affine import FixedAffine
 from fembridge.problem import Interval
 from fembridge.theory.partitions import MAX_CELLS
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import nn
 
-from fembridge.bridge.tracing import FixedAffine
+from fembridge.networks.affine import FixedAffine
 from fembridge.problem import Array, Interval
 
 MARGIN = 0.1  # of the box of the points, added on each side

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from fembridge.networks.activations import Hat, SplineActivation, SquaredReLU
 from fembridge.networks.activations import Step as Heaviside
+from fembridge.networks.affine import FixedAffine, ScaledLinear
 from fembridge.problem import Array
 from fembridge.theory import splines
 from fembridge.theory.graphs import Activation, Affine, Graph, Sum
@@ -44,24 +45,11 @@ class Trace:
     others: tuple[str, ...] = ()
 
 
-class FixedAffine(nn.Module):
-    """x ↦ W x + b with fixed W (n, m) and b (n,), which are no parameters."""
-
-    weight: Tensor
-    bias: Tensor
-
-    def __init__(self, weight: Array, bias: Array) -> None:
-        super().__init__()
-        self.register_buffer("weight", torch.as_tensor(weight))
-        self.register_buffer("bias", torch.as_tensor(bias))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """W x + b for rows x."""
-        return functional.linear(x, self.weight.to(x.dtype), self.bias.to(x.dtype))
-
-
-_OWN = (Hat, SplineActivation, SquaredReLU, Heaviside, FixedAffine)
-_STEPS = (*_OWN, nn.Linear, nn.BatchNorm1d, nn.Identity, nn.Flatten, nn.Dropout, nn.AlphaDropout, nn.ReLU, nn.LeakyReLU)
+_AFFINE = (nn.Linear, FixedAffine, ScaledLinear)
+_STEPS = (
+    *(*_AFFINE, nn.BatchNorm1d, nn.Identity, nn.Flatten, nn.Dropout, nn.AlphaDropout),
+    *(nn.ReLU, nn.LeakyReLU, Hat, SplineActivation, SquaredReLU, Heaviside),
+)
 
 
 class _Tracer(fx.Tracer):
@@ -141,7 +129,7 @@ class _Reader:
     def inputs(self, nodes: list[fx.Node]) -> int:
         """The dimension of x: what the first affine map takes, as all before acts elementwise; 0 if there is none."""
         for module in (self.modules[str(node.target)] for node in nodes if node.op == "call_module"):
-            if isinstance(module, nn.Linear | FixedAffine | nn.BatchNorm1d):
+            if isinstance(module, (*_AFFINE, nn.BatchNorm1d)):
                 return int(module.num_features if isinstance(module, nn.BatchNorm1d) else module.weight.shape[1])
         return 0
 
@@ -175,7 +163,7 @@ class _Reader:
 
     def _module(self, node: fx.Node) -> int:
         source, module = self._source(node), self.modules[str(node.target)]
-        if isinstance(module, nn.Linear | FixedAffine):
+        if isinstance(module, _AFFINE):
             return self._linear(source, module)
         if isinstance(module, nn.BatchNorm1d):
             return self._batch_norm(source, module)
@@ -185,7 +173,7 @@ class _Reader:
             return self._dropout(source, module.training and module.p > 0)
         return source if isinstance(module, nn.Identity) else self._activation(source, spline_of(module))
 
-    def _linear(self, source: int, module: nn.Linear | FixedAffine) -> int:
+    def _linear(self, source: int, module: nn.Linear | FixedAffine | ScaledLinear) -> int:
         bias = np.zeros(len(module.weight)) if module.bias is None else numbers(module.bias)
         place = self._add(Affine(source, numbers(module.weight), bias), len(bias))
         for part in ("weight", "bias"):
@@ -194,6 +182,8 @@ class _Reader:
                 raise ValueError(f"expand: expected layers of their own parameters, got {name} used twice")
             if name is not None:
                 self.parameters[name] = (place, part)
+        if isinstance(module, ScaledLinear):  # the factor is a step of its own: what trains stands before it
+            return self._add(Sum((place,), (module.factor,)), len(bias))
         return place
 
     def _batch_norm(self, source: int, module: nn.BatchNorm1d) -> int:

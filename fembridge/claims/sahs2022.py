@@ -14,7 +14,7 @@ from fembridge.claims.claim import Claim, Evidence, Setting
 from fembridge.networks.activations import activation
 from fembridge.networks.curvature import dense
 from fembridge.networks.curvature import hessian as sampled_hessian
-from fembridge.networks.gradients import gradient, moved, parameters, perceptron
+from fembridge.networks.gradients import gradient, layered_network, moved, parameters
 from fembridge.problem import Array
 from fembridge.theory.partitions import volumes
 from fembridge.theory.spaces import simplex_rule
@@ -39,7 +39,7 @@ def _target(x: Array) -> Array:
 
 
 def _expansion(layers: Layers, theta: Array | None = None) -> Expansion:
-    model = perceptron(activation("relu"), layers)
+    model = layered_network(activation("relu"), layers)
     u = expand(model if theta is None else moved(model, theta), [(-1.0, 1.0)] * layers[0][0].shape[1])
     assert isinstance(u, Expansion)
     return u
@@ -50,13 +50,13 @@ def _gradient(layers: Layers, theta: Array) -> Array:
     mesh = _expansion(layers, theta).partition.mesh
     points, weights = simplex_rule(mesh.dim(), 12)
     x = (points @ mesh.p.T[mesh.t.T]).reshape(-1, mesh.dim())
-    model = moved(perceptron(activation("relu"), layers), theta)
+    model = moved(layered_network(activation("relu"), layers), theta)
     return gradient(model, x, np.outer(volumes(mesh), weights).ravel(), _target(x))
 
 
 def _differences(layers: Layers) -> Array:
     """The Hessian by central differences of the exact gradient, (P, P)."""
-    theta = parameters(perceptron(activation("relu"), layers))
+    theta = parameters(layered_network(activation("relu"), layers))
     steps = STEP * np.eye(len(theta))
     return np.stack([_gradient(layers, theta + s) - _gradient(layers, theta - s) for s in steps]) / (2 * STEP)
 
@@ -64,7 +64,7 @@ def _differences(layers: Layers) -> Array:
 def _sampled(layers: Layers, n: int) -> Array:
     """∫ by the mean over n equispaced samples of [−1, 1] of the Hessian that automatic differentiation gives."""
     x = -1 + (2 * np.arange(n) + 1) / n
-    return 2 * dense(sampled_hessian(perceptron(activation("relu"), layers), x, _target(x)))
+    return 2 * dense(sampled_hessian(layered_network(activation("relu"), layers), x, _target(x)))
 
 
 def _population(setting: Setting) -> Evidence:

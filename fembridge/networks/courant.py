@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from torch import nn
 
-from fembridge.networks.ridges import linear
+from fembridge.networks.affine import linear
 
 
 def nodal_hats(cells: int, dimension: int) -> nn.Sequential:

@@ -10,14 +10,14 @@ import torch
 from numpy.typing import ArrayLike
 from torch import nn
 
-from fembridge.networks.ridges import linear
+from fembridge.networks.affine import linear
 from fembridge.problem import Array
 
 
-def perceptron(activation: nn.Module, layers: Sequence[tuple[ArrayLike, ArrayLike]]) -> nn.Sequential:
+def layered_network(activation: nn.Module, layers: Sequence[tuple[ArrayLike, ArrayLike]]) -> nn.Sequential:
     """Linear layers of given weights (n, m) and biases (n,), with an activation between any two, in float64.
 
-    >>> len(perceptron(nn.ReLU(), [(np.ones((4, 2)), np.zeros(4)), (np.ones((1, 4)), np.zeros(1))]))
+    >>> len(layered_network(nn.ReLU(), [(np.ones((4, 2)), np.zeros(4)), (np.ones((1, 4)), np.zeros(1))]))
     3
     """
     modules = [module for weight, bias in layers for module in (linear(weight, bias), activation)]
@@ -40,7 +40,7 @@ def moved(model: nn.Module, theta: Array) -> nn.Module:
 def gradient(model: nn.Module, x: Array, weights: Array, f: Array) -> Array:
     """∂/∂θ of ½ Σ_i w_i (u(x_i) − f_i)², (P,), at points x (N, d) with weights w (N,).
 
-    >>> model = perceptron(nn.ReLU(), [([[1.0]], [0.0])])
+    >>> model = layered_network(nn.ReLU(), [([[1.0]], [0.0])])
     >>> gradient(model, np.array([[3.0]]), np.array([2.0]), np.array([1.0]))     # 2 (3 − 1) · (x, 1)
     array([12.,  4.])
     """

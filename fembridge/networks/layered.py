@@ -6,20 +6,24 @@ one backward sweep keep, for all N data at once,
     H_{l−1} (N, m)    σ_l'(z_l) (N, n)    B_l = ∂u/∂z_l (N, C, n) = (B_{l+1} W_{l+1}) ∘ σ_l',
 
 and every derivative of u is a product of these, ∂u_c/∂W_l = B_lc ⊗ h_{l−1} and ∂u_c/∂b_l = B_lc: nothing is
-differentiated automatically again.
+differentiated automatically again. A layer s (W h + b) of fixed s is one of z = W h + b, followed by σ(s z).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial, reduce
+from operator import mul
 
 import numpy as np
 import torch
 from scipy.sparse.linalg import LinearOperator
 from torch import Tensor, nn
+from torch.nn import functional
 
 from fembridge.networks.activations import BSpline, Hat, SplineActivation, SquaredReLU, Step
+from fembridge.networks.affine import ScaledLinear
 from fembridge.problem import Array
 
 ELEMENTWISE = (
@@ -27,6 +31,7 @@ ELEMENTWISE = (
     *(nn.Tanh, nn.Sigmoid, nn.LogSigmoid, nn.Hardtanh, nn.Softsign, nn.Tanhshrink),
     *(Hat, BSpline, SplineActivation, SquaredReLU, Step),
 )
+LINEAR = (nn.Linear, ScaledLinear)
 CHUNK = 512  # data of a product with the Hessian: what it holds at once stays in the cache
 TILE = 512  # rows of a tile of the kernel: the tile stays in the cache while the layers are summed into it
 
@@ -56,11 +61,11 @@ def unsupported(model: nn.Module) -> str | None:
     if type(model).forward is not nn.Sequential.forward:
         return f"{type(model).__name__} is not a Sequential"
     modules = _flat(model)
-    first = next((i for i, module in enumerate(modules) if type(module) is nn.Linear), None)
+    first = next((i for i, module in enumerate(modules) if type(module) in LINEAR), None)
     if first is None:
         return "there is no Linear layer"
     for i, module in enumerate(modules):
-        if not (type(module) in (nn.Linear, *ELEMENTWISE) or (i < first and type(module) is nn.Flatten)):
+        if not (type(module) in (*LINEAR, *ELEMENTWISE) or (i < first and type(module) is nn.Flatten)):
             return f"{type(module).__name__} is neither Linear nor elementwise"
     owned = [id(p) for module in modules for p in module.parameters()]
     return "layers share parameters" if len(owned) > len(set(owned)) else None
@@ -68,9 +73,9 @@ def unsupported(model: nn.Module) -> str | None:
 
 def stored_bytes(model: nn.Module, n: int) -> float:
     """Bytes that n data take: H, σ', σ'', the sensitivities of all components, and the same again in a product."""
-    linear = [module for module in _flat(model) if type(module) is nn.Linear]
-    sizes = sum(2 * layer.in_features + (5 + linear[-1].out_features) * layer.out_features for layer in linear)
-    return float(n * sizes * linear[0].weight.element_size())
+    weights = [module.weight for module in _flat(model) if isinstance(module, LINEAR)]
+    sizes = sum(2 * w.shape[1] + (5 + len(weights[-1])) * len(w) for w in weights)
+    return float(n * sizes * weights[0].element_size())
 
 
 def sweep(model: nn.Module, x: Tensor, names: Collection[str], bends: bool = False) -> tuple[Tensor, list[Layer]]:
@@ -85,19 +90,21 @@ def sweep(model: nn.Module, x: Tensor, names: Collection[str], bends: bool = Fal
             at[id(p)] = slice(start, start + p.numel())
             start += p.numel()
     before: list[nn.Module] = []
-    groups: list[tuple[nn.Linear, list[nn.Module]]] = []
+    groups: list[tuple[nn.Linear | ScaledLinear, list[Callable[[Tensor], Tensor]]]] = []
     for module in _flat(model):
-        if isinstance(module, nn.Linear):
-            groups.append((module, []))
+        if isinstance(module, LINEAR):
+            groups.append((module, [partial(mul, module.factor)] if isinstance(module, ScaledLinear) else []))
+        elif groups:
+            groups[-1][1].append(module)
         else:
-            (groups[-1][1] if groups else before).append(module)
+            before.append(module)
     with torch.no_grad():
         h: Tensor = nn.Sequential(*before)(x)
         if h.ndim != 2:
             raise ValueError(f"x: expected one row for each datum at the first Linear layer, got {tuple(h.shape)}")
         layers = []
         for linear, sigma in groups:
-            value, slope, bend = _derivatives(sigma, linear(h), bends)
+            value, slope, bend = _derivatives(sigma, functional.linear(h, linear.weight, linear.bias), bends)
             weight_at, bias_at = (at.get(id(p)) for p in (linear.weight, linear.bias))
             layers.append(Layer(linear.weight.detach(), weight_at, bias_at, h, slope, bend))
             h = value
@@ -242,13 +249,15 @@ def _flat(model: nn.Module) -> list[nn.Module]:
     return [module for modules in inside for module in modules]
 
 
-def _derivatives(sigma: Sequence[nn.Module], z: Tensor, bends: bool) -> tuple[Tensor, Tensor | None, Tensor | None]:
+def _derivatives(
+    sigma: Sequence[Callable[[Tensor], Tensor]], z: Tensor, bends: bool
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """σ(z), σ'(z) and, if asked for, σ''(z), as automatic differentiation has them."""
     if not sigma:
         return z, None, None
     with torch.enable_grad():
         z = z.detach().requires_grad_()
-        value = nn.Sequential(*sigma)(z.clone())  # a clone: some modules act in place
+        value = reduce(lambda h, step: step(h), sigma, z.clone())  # a clone: some modules act in place
         (slope,) = torch.autograd.grad(value.sum(), z, create_graph=bends)
         bend = None
         if slope.requires_grad:

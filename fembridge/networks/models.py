@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from fembridge.networks.activations import Hat, Spec, SplineActivation, activation, breakpoints
+from fembridge.networks.affine import linear
 from fembridge.problem import check_domain
 
 Init = Literal["grid", "he", "glorot", "gaussian", "uniform"]
@@ -33,14 +34,7 @@ def shallow(
     w = _row("weights", weights)
     b = _row("biases", biases, len(w))
     v = torch.zeros_like(w) if output is None else _row("output", output, len(w))
-    # a Linear that fills itself would draw from the global random generator
-    inner = nn.Linear(1, len(w), dtype=torch.float64, device="meta").to_empty(device="cpu")
-    outer = nn.Linear(len(w), 1, bias=False, dtype=torch.float64, device="meta").to_empty(device="cpu")
-    with torch.no_grad():
-        inner.weight.copy_(w[:, None])
-        inner.bias.copy_(b)
-        outer.weight.copy_(v[None])
-    return nn.Sequential(inner.requires_grad_(False), activation, outer)
+    return nn.Sequential(linear(w[:, None], b).requires_grad_(False), activation, linear(v[None], None))
 
 
 def on_knots(spec: Spec, knots: ArrayLike, domain: Sequence[float], weight_scale: float = 1.0) -> nn.Sequential:

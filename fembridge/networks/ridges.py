@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
 from torch import nn
+
+from fembridge.networks.affine import linear
 
 
 def ridges(activation: nn.Module, weights: ArrayLike, biases: ArrayLike, output: ArrayLike) -> nn.Sequential:
@@ -13,6 +14,7 @@ def ridges(activation: nn.Module, weights: ArrayLike, biases: ArrayLike, output:
 
     Raises ValueError for other shapes and numbers that are not finite.
 
+    >>> import torch
     >>> u = ridges(nn.ReLU(), weights=[[1.0, 2.0]], biases=[-1.0], output=[3.0])
     >>> u(torch.tensor([[1.0, 1.0]], dtype=torch.float64)).item()
     6.0
@@ -23,15 +25,3 @@ def ridges(activation: nn.Module, weights: ArrayLike, biases: ArrayLike, output:
     if not all(np.isfinite(numbers).all() for numbers in (w, b, v)):
         raise ValueError("weights: expected finite numbers")
     return nn.Sequential(linear(w, b), activation, linear(v[None], None))
-
-
-def linear(weight: ArrayLike, bias: ArrayLike | None) -> nn.Linear:
-    """The layer x ↦ W x + b of given numbers, in float64. (One that fills itself would draw random numbers.)"""
-    w = torch.tensor(np.asarray(weight, dtype=float))
-    n, d = w.shape
-    layer = nn.Linear(d, n, bias=bias is not None, dtype=torch.float64, device="meta").to_empty(device="cpu")
-    with torch.no_grad():
-        layer.weight.copy_(w)
-        if bias is not None:
-            layer.bias.copy_(torch.tensor(np.asarray(bias, dtype=float)))
-    return layer

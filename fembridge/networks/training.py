@@ -25,7 +25,7 @@ __all__ = ["LOSS_LIMIT", "Engine", "Optimizer", "Trajectory", "train", "train_ma
 
 Engine = Literal["auto", "loop", "stacked"]
 Progress = Callable[[Iterable[int]], Iterable[int]]
-STACKED_UP_TO = 2**21  # products of a network's parameters and points, above which a stack gains nothing
+STACKED_UP_TO = 3 * 2**17  # numbers of a step of a whole stack, beyond which it leaves the cache and gains nothing
 
 
 def train(
@@ -197,9 +197,9 @@ def _descend(
 
 @contextmanager
 def _threads_for(work: int) -> Iterator[None]:
-    """One thread for steps of fewer than a million products: handing them out costs more than it saves."""
+    """One thread for steps of few products: handing them out costs more than it saves, most of all on a busy machine."""
     threads = torch.get_num_threads()
-    if work < 2**20:
+    if work < 2**22:
         torch.set_num_threads(1)
     try:
         yield
@@ -215,8 +215,11 @@ def _worth_stacking(
         return False
     if len({(s.points.shape, s.values.shape, s.loss) for s in samples}) > 1:
         return False
-    work = sum(p.numel() for p in models[0].parameters()) * (batch or len(samples[0]))
-    return torch.device(device).type != "cpu" or work <= STACKED_UP_TO
+    if torch.device(device).type != "cpu":
+        return True
+    parameters, points = list(models[0].parameters()), batch or len(samples[0])
+    outputs = sum(len(p) for p in parameters if p.ndim > 1)  # of all layers
+    return len(models) * (points * outputs + sum(p.numel() for p in parameters)) <= STACKED_UP_TO
 
 
 def _one_for_each(name: str, given: Any, count: int) -> list[Any]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -132,19 +132,31 @@ def predict(
     Raises ValueError for steps that are no row of whole numbers from 0 on, a learning rate that is not positive,
     initial weights that are not n finite numbers, and as `contraction`; MemoryError where the problem does not fit.
     """
-    t = np.asarray(steps)
-    if t.ndim != 1 or not np.issubdtype(t.dtype, np.integer) or (t < 0).any():
-        raise ValueError(f"steps: expected one row of whole numbers from 0 on, got {steps!r}")
+    t = check_steps(steps)
     check_optimizer(optimizer, momentum)
     system = least_squares(features, problem)
+    return solve(system, problem.frequencies, t, optimizer, learning_rate, momentum, initial)
+
+
+def solve(
+    system: LeastSquares,
+    frequencies: tuple[Any, ...],
+    steps: ArrayLike,
+    optimizer: str = "gd",
+    learning_rate: float | Literal["auto"] = "auto",
+    momentum: float = 0.0,
+    initial: ArrayLike | None = None,
+) -> Prediction:
+    """`predict`, of any linear least-squares problem, read at F frequencies of these labels."""
+    t = check_steps(steps)
     modes = _eigenmodes(system, initial)
-    eta = _learning_rate(modes, learning_rate)
+    eta = step_size(float(modes.eigenvalues[0]), learning_rate)
     p = contraction(modes.eigenvalues, t, optimizer, eta, momentum)
     with np.errstate(over="ignore", invalid="ignore"):
         return Prediction(
             steps=t,
-            frequencies=problem.frequencies,
-            coefficients=modes.start + (p - 1) @ modes.weight.T,
+            frequencies=frequencies,
+            coefficients=modes.at(p),
             modes=p * modes.amplitudes,
             eigenvalues=modes.eigenvalues,
             eigenfunctions=modes.eigenfunctions,
@@ -154,18 +166,34 @@ def predict(
         )
 
 
+def check_steps(steps: ArrayLike) -> NDArray[np.integer]:
+    """Steps as an array. Raises ValueError unless they are one row of whole numbers from 0 on."""
+    t = np.asarray(steps)
+    if t.ndim != 1 or not np.issubdtype(t.dtype, np.integer) or (t < 0).any():
+        raise ValueError(f"steps: expected one row of whole numbers from 0 on, got {steps!r}")
+    return t
+
+
 @dataclass(frozen=True, eq=False)
-class _Eigenmodes:
-    """coefficients(t) = start + weight @ (p(λ, t) − 1)."""
+class Eigenmodes:
+    """How what is read of an error, start (F,) at first, depends on its r modes: start + weight @ (p(λ, t) − 1).
+
+    eigenvalues, amplitudes: (r,) λ_i and <e_0, v_i>. weight: (F, r), a reading of v_i times its amplitude.
+    eigenfunctions: (n, r), v_i in the functions that are trained; empty where there are none.
+    """
 
     eigenvalues: Array
-    eigenfunctions: Array
     amplitudes: Array
-    weight: Complex
-    start: Complex
+    weight: Array | Complex
+    start: Array | Complex
+    eigenfunctions: Array = field(default_factory=lambda: np.empty((0, 0)))
+
+    def at(self, p: Array) -> Any:
+        """The readings (T, F) after contractions p (T, r); exactly the start where p = 1."""
+        return self.start + (p - 1) @ self.weight.T
 
 
-def _eigenmodes(system: LeastSquares, initial: ArrayLike | None) -> _Eigenmodes:
+def _eigenmodes(system: LeastSquares, initial: ArrayLike | None) -> Eigenmodes:
     left, sigma, right = svd(system.factor, full_matrices=False)
     keep = sigma > sigma[0] * np.finfo(float).eps * max(system.factor.shape)
     if not keep.any():
@@ -176,7 +204,7 @@ def _eigenmodes(system: LeastSquares, initial: ArrayLike | None) -> _Eigenmodes:
         raise ValueError(f"initial: expected {n} finite output weights, got an array of shape {initial.shape}")
     eigenfunctions = right[keep].T / sigma[keep]
     amplitudes = left[:, keep].T @ (system.factor @ initial - system.y)
-    return _Eigenmodes(
+    return Eigenmodes(
         eigenvalues=sigma[keep] ** 2,
         eigenfunctions=eigenfunctions,
         amplitudes=amplitudes,
@@ -185,9 +213,9 @@ def _eigenmodes(system: LeastSquares, initial: ArrayLike | None) -> _Eigenmodes:
     )
 
 
-def _learning_rate(modes: _Eigenmodes, wanted: float | Literal["auto"]) -> float:
+def step_size(largest: float, wanted: float | Literal["auto"]) -> float:
     """1/λ_max for "auto". Raises ValueError for a learning rate that is not positive."""
-    eta = 1 / float(modes.eigenvalues[0]) if wanted == "auto" else float(wanted)
+    eta = 1 / largest if wanted == "auto" else float(wanted)
     if not (np.isfinite(eta) and eta > 0):
         raise ValueError(f'learning_rate: expected "auto" or a positive number, got {wanted}')
     return eta
@@ -216,13 +244,11 @@ def steps_to_tolerance(
     check_optimizer(optimizer, momentum)
     system = least_squares(features, problem)
     modes = _eigenmodes(system, initial)
-    eta = _learning_rate(modes, learning_rate)
+    eta = step_size(float(modes.eigenvalues[0]), learning_rate)
 
     def amplitudes(t: NDArray[np.int64]) -> Array:
         with np.errstate(over="ignore", invalid="ignore"):
-            return np.abs(
-                modes.start + (contraction(modes.eigenvalues, t, optimizer, eta, momentum) - 1) @ modes.weight.T
-            )
+            return np.abs(modes.at(contraction(modes.eigenvalues, t, optimizer, eta, momentum)))
 
     goal = tolerance * np.abs(modes.start)
     grid = np.unique(np.round(1.02 ** np.arange(np.log(LONGEST) / np.log(1.02))).astype(np.int64))

@@ -12,8 +12,10 @@ from torch.nn import functional
 from torch.nn.utils import parametrizations
 
 from fembridge.bridge.expansion import expand
-from fembridge.bridge.tracing import FixedAffine, Trace, trace
+from fembridge.bridge.tracing import Trace, trace
 from fembridge.networks.activations import BSpline, Hat, SplineActivation
+from fembridge.networks.affine import FixedAffine
+from fembridge.networks.perceptrons import perceptron
 from fembridge.problem import Array
 from fembridge.theory.graphs import rounding, values
 from tests.bridge.nets import Forward, Net, norm, pruned, stack
@@ -74,6 +76,8 @@ MODULES = {
     "single": stack(nn.ReLU()).float(),
     "half": stack(nn.ReLU(), norm(5)).half(),
     "frozen": stack(nn.ReLU()).requires_grad_(False),
+    "scaled": perceptron("relu", [3, 5, 5, 1], parametrisation="ntk", output_scale=0.1),
+    "scaled, single": perceptron("hat", [3, 5, 1], init="he", parametrisation="ntk").float(),
 }
 
 
@@ -196,9 +200,27 @@ def test_parameters() -> None:
     normed = trace(MODULES["norm after"].eval())
     assert list(normed.parameters) == ["0.weight", "0.bias", "3.weight", "3.bias"]
     assert normed.others == ("1.weight", "1.bias")
+    scaled = MODULES["scaled"]  # the factor, a step of its own, leaves them what they are
+    for name, (place, part) in trace(scaled).parameters.items():
+        assert np.array_equal(getattr(trace(scaled).graph.steps[place - 1], part), scaled.get_parameter(name).detach())
     other = trace(MODULES["parametrized"].eval())
     assert list(other.parameters) == ["0.weight", "0.bias", "1.bias", "3.weight", "3.bias"]
     assert other.others == tuple(f"1.parametrizations.weight.original{i}" for i in (0, 1))
+
+
+def test_tangents_of_scaled_layers() -> None:
+    """∂u/∂W = s ∂u/∂W' for the weights W' = s W of a plain layer, so that their Gram matrices are G = D G' D."""
+    box = [(-1.0, 1.0)] * 2
+    plain, scaled = (
+        perceptron("relu", [2, 6, 4, 1], init="he", seed=1, parametrisation=p) for p in ("standard", "ntk")
+    )
+    u, v = expand(plain, box), expand(scaled, box)
+    x = np.random.default_rng(1).uniform(-1, 1, (200, 2))
+    assert np.abs(u(x) - v(x)).max() < 1e-13
+    d = np.repeat([layer.factor for layer in scaled[::2]], [6 * 3, 4 * 7, 5])
+    G, expected = v.tangent_gram(), d[:, None] * u.tangent_gram() * d
+    assert np.abs(G - expected).max() < 1e-12 * np.abs(expected).max()
+    assert np.abs(G - u.tangent_gram()).max() > 0.1 * np.abs(expected).max()
 
 
 def test_modules_are_left_as_they_were() -> None:

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import prune
 
-from fembridge.bridge.tracing import FixedAffine, trace
+from fembridge.bridge.tracing import trace
+from fembridge.networks.affine import FixedAffine
 from fembridge.networks.activations import BSpline, SquaredReLU
 from tests.bridge.nets import Forward, Net, norm, pruned, stack
 

@@ -21,6 +21,7 @@ from fembridge.memory import memory_limit
 from fembridge.networks.activations import BSpline, Hat, SplineActivation, SquaredReLU
 from fembridge.networks.curvature import Curvature, dense, gauss_newton, hessian, ntk
 from fembridge.networks.leading import top_eigenvalues
+from fembridge.networks.perceptrons import perceptron
 
 N = 12
 
@@ -80,6 +81,9 @@ CASES = {
     "middle and last": (lambda: mlp(nn.Tanh(), 2, 4, 3, 1), (2,), ("2.weight", "4.b*"), FAST),
     "frozen": (lambda: frozen(mlp(nn.ReLU(), 1, 5, 5, 1)), (1,), "*", FAST),
     "float32": (lambda: mlp(nn.Tanh(), 2, 4, 3, 2).float(), (2,), "*", FAST),
+    "scaled": (lambda: perceptron("tanh", [2, 4, 3, 1], parametrisation="ntk"), (2,), "*", FAST),
+    "scaled, two outputs": (lambda: perceptron("relu2", [2, 4, 3, 2], init="he", output_scale=0.3), (2,), "*", FAST),
+    "scaled weights": (lambda: perceptron("hat", [1, 6, 1], parametrisation="ntk"), (1,), "[02].weight", FAST),
     "shallow relu": (lambda: mlp(nn.ReLU(), 1, 8, 1), (1,), "*", SPLINE),
     "shallow hat": (lambda: mlp(Hat(), 1, 8, 1), (1,), ("0.weight", "2.*"), SPLINE),
     "shallow spline": (lambda: mlp(wavelet(), 1, 8, 1), (1,), "*", SPLINE),
