@@ -13,9 +13,9 @@ def select(pattern: str = "*") -> list[Claim]:
     """The claims whose id matches a pattern with * and ?, in the order of the papers. Raises ValueError where none
     does.
     """
-    from fembridge.claims import basri2019, hong2022, sahs2022, sahs2025
+    from fembridge.claims import basri2019, hong2022, rahaman2019, sahs2022, sahs2025
 
-    known = [*hong2022.CLAIMS, *sahs2022.CLAIMS, *sahs2025.CLAIMS, *basri2019.CLAIMS]
+    known = [*hong2022.CLAIMS, *sahs2022.CLAIMS, *sahs2025.CLAIMS, *basri2019.CLAIMS, *rahaman2019.CLAIMS]
     claims = [claim for claim in known if fnmatchcase(claim.id, pattern)]
     if not claims:
         raise ValueError(f'only: no claim matches "{pattern}"; there are {", ".join(claim.id for claim in known)}')

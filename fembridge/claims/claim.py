@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from fembridge.bridge.charts import Chart, HeatMap
-from fembridge.bridge.verdict import Verdict, fitted_exponent, judge
+from fembridge.bridge.verdict import Verdict, fitted_exponent, interval, judge, worst
 from fembridge.problem import Array
 
-Kind = Literal["identity", "order", "bound"]
+Kind = Literal["identity", "order", "bound", "statistical"]
+Side = Literal["within", "above"]
+FALSE_ALARM = 1e-3  # of a statistical claim, all its numbers together
 Scale = Literal["quick", "full"]
 
 
@@ -38,11 +40,12 @@ class Setting:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What theory predicted and what was measured, arrays of one shape; for the kind "order", rows belong to `x`.
+    """What theory predicted and what was measured, arrays of one shape; for the kind "order", rows belong to `x`; for
+    the kind "statistical", measured has one row more for each seed: (R, M) beside predictions (M,).
 
     wrong: the negative control, a wrong prediction of the same shape that must be judged as fail.
-    scale: what |predicted − measured| is divided by (kind "identity"); the largest predicted entry where nothing is
-    said.
+    scale: what |predicted − measured| is divided by (kinds "identity" and "statistical"); the largest predicted entry
+    where nothing is said, 1 for the kind "statistical".
     noise_floor: errors below it are no evidence against the prediction.
     """
 
@@ -66,6 +69,10 @@ class Claim:
         where a cap is given, |measured/predicted − 1| ≤ cap at the largest x. The error is the larger of the two, in
         units of their limits, times the tolerance.
     bound: measured ≤ predicted everywhere, and it is attained to within tolerance.
+    statistical: an interval over seeds for the mean of each measured number (`bridge.verdict.interval`) against
+        predicted ± tolerance · scale, or, for the side "above", against all numbers above the predicted one: pass where
+        it lies within, fail where it lies wholly outside, inconclusive where it reaches over an edge (too few seeds). A
+        statement that is true fails with a probability of 1e-3 at most, all its numbers together.
     known: the paper's claim is known not to hold; a verdict that changes is what counts.
     """
 
@@ -78,6 +85,7 @@ class Claim:
     experiment: Callable[[Setting], Evidence]
     cap: float | None = None
     known: bool = False
+    side: Side = "within"
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +115,7 @@ def check(claim: Claim, setting: Setting) -> Result:
 
 def verdict_on(claim: Claim, evidence: Evidence, predicted: NDArray[Any]) -> tuple[float, float, float, Verdict]:
     """Judge a prediction, right or wrong, against the measurement: (predicted, measured, error, verdict)."""
-    judges = {"identity": _identity, "order": _order, "bound": _bound}
+    judges = {"identity": _identity, "order": _order, "bound": _bound, "statistical": _statistical}
     return judges[claim.kind](claim, evidence, np.asarray(predicted))
 
 
@@ -136,3 +144,20 @@ def _bound(claim: Claim, evidence: Evidence, predicted: NDArray[Any]) -> tuple[f
     error = float(abs(ratio[worst] - 1))
     verdict: Verdict = "fail" if ratio[worst] > 1 else judge(error, claim.tolerance)
     return float(predicted[worst]), float(evidence.measured[worst]), error, verdict
+
+
+def _statistical(claim: Claim, evidence: Evidence, predicted: NDArray[Any]) -> tuple[float, float, float, Verdict]:
+    measured, p = np.asarray(evidence.measured, dtype=float), np.ravel(predicted)
+    measured = measured.reshape(len(measured), -1)
+    low, high = interval(measured, FALSE_ALARM / len(p))
+    scale = np.broadcast_to(1.0 if evidence.scale is None else evidence.scale, p.shape)
+    edges = (p - claim.tolerance * scale, p + claim.tolerance * scale) if claim.side == "within" else (p, np.inf)
+    verdicts: list[Verdict] = [
+        "fail" if np.isnan(a) or b < least or a > most else "pass" if least <= a and b <= most else "inconclusive"
+        for a, b, least, most in np.broadcast(low, high, *edges)
+    ]
+    errors = (np.maximum(high - p, p - low) if claim.side == "within" else np.maximum(p - low, 0)) / scale
+    verdict = worst(verdicts)
+    among = np.array(verdicts) == verdict
+    i = int(np.argmax(np.where(among, np.where(np.isnan(errors), np.inf, errors), -1)))
+    return float(p[i]), float(measured[:, i].mean()), float(errors[i]), verdict

@@ -44,6 +44,7 @@ def draw_curves(chart: Chart) -> Figure:
         _slope_guide(axes, chart, slope)
     if chart.yscale == "log":
         notes += _crop(axes, chart)
+    _draw_bands(axes, chart, colors)
     if chart.noise_floor is not None:
         notes += _veil(axes, chart.noise_floor)
     for axis in (axes.xaxis, axes.yaxis):
@@ -87,6 +88,27 @@ def _draw_pairs(axes: Axes, chart: Chart, colors: list[Any]) -> list[str]:
         values = f"{hidden} value{'s' * (hidden > 1)}"
         notes.append(f"Not shown: {values} that these axes cannot hold (≤ 0, above 1e200 or not finite).")
     return notes
+
+
+def _draw_bands(axes: Axes, chart: Chart, colors: list[Any]) -> None:
+    """Intervals over seeds, pale and behind all else. One that reaches to 0 ends with a logarithmic axis."""
+    bottom, top = axes.get_ylim()
+    for pair, color in zip(chart.pairs, colors, strict=True):
+        if pair.low is None or pair.high is None:
+            continue
+        x, low, high = (np.asarray(values, dtype=float) for values in (pair.x, pair.low, pair.high))
+        shown = np.isfinite(low) & _visible(axes, x, high)
+        if not shown.any():
+            continue
+        top = max(top, float(high[shown].max()))
+        if axes.get_yscale() == "log":  # at most a decade is added below
+            positive = low[shown & (low > 0)]
+            bottom = min(bottom, max(bottom / 10, float(positive.min()) if len(positive) else 0.0))
+            low = np.maximum(low, bottom / 10)
+        else:
+            bottom = min(bottom, float(low[shown].min()))
+        axes.fill_between(x, low, high, where=shown, color=color, alpha=0.2, linewidth=0, zorder=1)
+    axes.set_ylim(bottom, top)
 
 
 def _visible(axes: Axes, x: Array, y: Array) -> NDArray[np.bool_]:
@@ -207,6 +229,8 @@ def _legend(axes: Axes, chart: Chart, colors: list[Any]) -> None:
         handles.append(Line2D([], [], color=GREY, label="theory (line)"))
     if any(pair.measured is not None for pair in chart.pairs):
         handles.append(Line2D([], [], color=GREY, linestyle="none", marker="o", label="experiment (markers)"))
+    if any(pair.low is not None for pair in chart.pairs):
+        handles.append(Patch(color=GREY, alpha=0.2, linewidth=0, label="band: 95 % over seeds"))
     if chart.noise_floor is not None and axes.get_ylim()[0] < chart.noise_floor:
         handles.append(Patch(color="0.85", label=f"below noise floor\n{chart.noise_floor:.1e}"))
     for handle in handles:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,13 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from fembridge.bridge.charts import Chart, HeatMap, Map
+from fembridge.bridge.charts import AnyChart, Chart, HeatMap, Image, Map, RegimeMap
 from fembridge.output import write
 from fembridge.output.curves import draw_curves
-from fembridge.output.heatmaps import draw_heat_map
+from fembridge.output.heatmaps import check_heat_map, draw_heat_map, heat_map_rows
+from fembridge.output.images import check_image, draw_image, image_rows
 from fembridge.output.maps import check_map, draw_map, map_rows
+from fembridge.output.regimes import check_regime_map, draw_regime_map, regime_rows
 from fembridge.problem import Array
 
 LARGEST = 1e200  # of what is drawn: margins of an axis of some hundred decades are within the range of float64, too
@@ -50,8 +53,9 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def draw(chart: Chart | HeatMap | Map) -> Figure:
-    """Draw a chart, a heat map as three panels (theory, experiment, difference), or a map as two, 6.5 in wide.
+def draw(chart: AnyChart) -> Figure:
+    """Draw a chart, 6.5 in wide: curves; a heat map (theory, experiment, difference; or the experiment alone); a map of
+    regimes (error, drift); images side by side; a map of linear regions (values, regions).
 
     Step 0 has a place of its own at the left of a logarithmic axis. Values that a logarithmic axis cannot show are
     counted under the figure. Of many measured points, those farthest from theory are marked. Titles and labels may
@@ -62,12 +66,19 @@ def draw(chart: Chart | HeatMap | Map) -> Figure:
     check(chart)
     chart = _within_range(chart)
     with rc_context(STYLE):
-        if isinstance(chart, Map):
-            return draw_map(chart)
-        return draw_heat_map(chart) if isinstance(chart, HeatMap) else draw_curves(chart)
+        match chart:
+            case Map():
+                return draw_map(chart)
+            case HeatMap():
+                return draw_heat_map(chart)
+            case RegimeMap():
+                return draw_regime_map(chart)
+            case Image():
+                return draw_image(chart)
+        return draw_curves(chart)
 
 
-def save(chart: Chart | HeatMap | Map, folder: str | Path, name: str) -> list[Path]:
+def save(chart: AnyChart, folder: str | Path, name: str) -> list[Path]:
     """Write `name`.svg, .pdf, .png and .csv into `folder` (made where missing), and return their paths.
 
     The CSV holds every number of the chart, in digits that give back the same float64; an empty field stands for
@@ -91,75 +102,99 @@ def save(chart: Chart | HeatMap | Map, folder: str | Path, name: str) -> list[Pa
     return [*files, write(folder / f"{name}.csv", table(chart).encode())]
 
 
-def table(chart: Chart | HeatMap | Map) -> str:
+def table(chart: AnyChart) -> str:
     """The numbers of a chart as CSV.
 
-    Columns are label, x, predicted, measured for curves; step, frequency, predicted, measured for a heat map; part,
-    x1 …, u, vertex0 …, region, layer for a map, whose parts are vertices, simplices and kinks.
+    Columns are label, x, predicted, measured, low, high for curves; step, frequency, predicted, measured for a heat
+    map; output_scale, width, error, drift for a map of regimes; panel, row, column, value for images; part, x1 …, u,
+    vertex0 …, region, layer for a map, whose parts are vertices, simplices and kinks.
     """
     text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    if isinstance(chart, Map):
-        rows.writerows(map_rows(chart))
-        return text.getvalue()
-    if isinstance(chart, HeatMap):
-        rows.writerow(["step", "frequency", "predicted", "measured"])
-        step, frequency = np.meshgrid(chart.steps, chart.frequencies, indexing="ij")
-        columns = step, frequency, np.asarray(chart.predicted), np.asarray(chart.measured)
-        rows.writerows(zip(*(column.ravel().tolist() for column in columns), strict=True))
-        return text.getvalue()
-    rows.writerow(["label", "x", "predicted", "measured"])
-    for pair in chart.pairs:
-        x = np.asarray(pair.x).tolist()
-        both = ([""] * len(x) if y is None else np.asarray(y).tolist() for y in (pair.predicted, pair.measured))
-        rows.writerows(zip([pair.label] * len(x), x, *both, strict=True))
+    csv.writer(text, lineterminator="\n").writerows(_rows(chart))
     return text.getvalue()
 
 
-def _within_range(chart: Chart | HeatMap | Map) -> Chart | HeatMap | Map:
+def _rows(chart: AnyChart) -> Iterable[Sequence[Any]]:
+    match chart:
+        case Map():
+            return map_rows(chart)
+        case HeatMap():
+            return heat_map_rows(chart)
+        case RegimeMap():
+            return regime_rows(chart)
+        case Image():
+            return image_rows(chart)
+    return _curve_rows(chart)
+
+
+def _curve_rows(chart: Chart) -> Iterator[Sequence[Any]]:
+    yield ["label", "x", "predicted", "measured", "low", "high"]
+    for pair in chart.pairs:
+        x = np.asarray(pair.x).tolist()
+        every = (pair.predicted, pair.measured, pair.low, pair.high)
+        columns = ([""] * len(x) if y is None else np.asarray(y).tolist() for y in every)
+        yield from zip([pair.label] * len(x), x, *columns, strict=True)
+
+
+def _within_range(chart: AnyChart) -> AnyChart:
     """The chart without numbers of size above 1e200, which are nan; a noise floor above it is brought down to it."""
 
     def kept(values: Array) -> Array:
         values = np.asarray(values, dtype=float)
         return np.where(np.abs(values) <= LARGEST, values, np.nan)
 
-    if isinstance(chart, Map):
-        return replace(chart, values=kept(chart.values))
-    if isinstance(chart, HeatMap):
-        return replace(chart, predicted=kept(chart.predicted), measured=kept(chart.measured))
+    def known(values: Array | None) -> Array | None:
+        return None if values is None else kept(values)
+
+    match chart:
+        case Map():
+            return replace(chart, values=kept(chart.values))
+        case HeatMap():
+            return replace(chart, predicted=known(chart.predicted), measured=kept(chart.measured))
+        case RegimeMap():
+            return replace(chart, error=kept(chart.error), drift=kept(chart.drift))
+        case Image():
+            return replace(chart, panels=tuple((name, kept(values)) for name, values in chart.panels))
     pairs = tuple(
         replace(
             pair,
-            predicted=None if pair.predicted is None else kept(pair.predicted),
-            measured=None if pair.measured is None else kept(pair.measured),
+            predicted=known(pair.predicted),
+            measured=known(pair.measured),
+            low=known(pair.low),
+            high=known(pair.high),
         )
         for pair in chart.pairs
     )
     return replace(chart, pairs=pairs, noise_floor=chart.noise_floor and min(LARGEST, chart.noise_floor))
 
 
-def check(chart: Chart | HeatMap | Map) -> None:
+def check(chart: AnyChart) -> None:
     """Raise ValueError unless the chart can be drawn: arrays of matching shapes, and slopes on log-log axes only."""
     where = f'figure "{chart.title}"'
-    if isinstance(chart, Map):
-        check_map(chart, where)
-        return
-    if isinstance(chart, HeatMap):
-        expected = len(chart.steps), len(chart.frequencies)
-        for what, shape in (("predicted", np.shape(chart.predicted)), ("measured", np.shape(chart.measured))):
-            if shape != expected or 0 in expected:
-                raise ValueError(f"{where}: {what}: expected shape (steps, frequencies) = {expected}, got {shape}")
-        steps = np.asarray(chart.steps, dtype=float)
-        if not (steps[0] >= 0 and np.all(np.diff(steps) > 0)):
-            raise ValueError(f"{where}: steps: expected increasing numbers from 0 on, got {steps.tolist()}")
-        return
+    match chart:
+        case Map():
+            check_map(chart, where)
+        case HeatMap():
+            check_heat_map(chart, where)
+        case RegimeMap():
+            check_regime_map(chart, where)
+        case Image():
+            check_image(chart, where)
+        case Chart():
+            _check_curves(chart, where)
+
+
+def _check_curves(chart: Chart, where: str) -> None:
     if not chart.pairs:
         raise ValueError(f"{where}: expected at least one pair, got none")
     if chart.slopes and not chart.xscale == chart.yscale == "log":
         raise ValueError(f"{where}: slopes: expected log-log axes, got {chart.xscale} x and {chart.yscale} y")
     for pair in chart.pairs:
         length = len(pair.x)
-        for what, values in (("x", pair.x), ("predicted", pair.predicted), ("measured", pair.measured)):
+        if (pair.low is None) != (pair.high is None):
+            raise ValueError(f'{where}: "{pair.label}": low, high: expected both or neither')
+        for what in ("x", "predicted", "measured", "low", "high"):
+            values = getattr(pair, what)
             if values is not None and np.shape(values) != (length,):
                 shape = np.shape(values)
                 raise ValueError(

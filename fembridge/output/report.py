@@ -62,27 +62,42 @@ class Verification(BaseModel):
         return self
 
 
+class StatisticRow(BaseModel):
+    """What verdict.json says of a statistic over seeds."""
+
+    name: str
+    values: list[Number]
+    mean: Number
+    interval: tuple[Number, Number]
+    within: tuple[Number, Number]
+
+
 class RunSummary(BaseModel):
     """The verdict.json of `run`, or its part on one activation: amplitudes at steps (rows), frequencies (columns)."""
 
     schema_version: Literal[1]
     activation: str = ""
-    frequencies: list[float]
+    frequencies: list[float | list[int]]
     steps: list[float] = Field(min_length=1)
-    predicted: list[list[Number]]
+    predicted: list[list[Number]] | None
     measured: list[list[Number]]
     learning_rate: Number
     stability_limit: Number = None
     diverged: int | None = None
     max_error: Number
-    tolerance: float
+    tolerance: Number
+    drift: list[Number] | None = None
+    drift_limit: Number = None
+    statistic: StatisticRow | None = None
     verdict: Verdict
+    reason: str = ""
 
     @model_validator(mode="after")
     def _shapes_match(self) -> RunSummary:
         expected = [len(self.frequencies)] * len(self.steps)
         for name in ("predicted", "measured"):
-            if [len(row) for row in getattr(self, name)] != expected:
+            rows = getattr(self, name)
+            if rows is not None and [len(row) for row in rows] != expected:
                 raise ValueError(f"{name}: expected one row for each step and one number for each frequency")
         return self
 
@@ -197,12 +212,14 @@ def inline(path: Path, prefix: str, label: str) -> Markup:
     return Markup(ElementTree.tostring(svg, encoding="unicode"))
 
 
-def number(value: float | None) -> str:
-    """A number in four digits, for reading.
+def number(value: float | list[int] | None) -> str:
+    """A number in four digits, for reading; a wave vector in brackets.
 
-    >>> number(3.88321), number(1.25e-9), number(None), number(100000)
-    ('3.883', '1.25×10⁻⁹', '—', '100000')
+    >>> number(3.88321), number(1.25e-9), number(None), number(100000), number([1, 0])
+    ('3.883', '1.25×10⁻⁹', '—', '100000', '(1, 0)')
     """
+    if isinstance(value, list):
+        return f"({', '.join(number(part) for part in value)})"
     if value is None or not math.isfinite(value):
         return "—"
     text = f"{value:.0f}" if value == int(value) and abs(value) < 1e7 else f"{value:.4g}"

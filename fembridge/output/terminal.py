@@ -26,6 +26,11 @@ def progress(what: str, quiet: bool) -> Callable[[Iterable[Any]], Iterable[Any]]
     return lambda items: track(items, what, console=Console(stderr=True), transient=True)
 
 
+def notice(quiet: bool) -> Callable[[str], None]:
+    """A function that says one line on stderr."""
+    return lambda text: None if quiet else print(f"fembridge: {text}", file=sys.stderr)
+
+
 def show(*parts: Table | str) -> None:
     """Print tables and lines on stdout."""
     # Nothing is cut off in a pipe, where there is no width to keep to.
@@ -105,9 +110,25 @@ def claims_table(claims: Iterable[Mapping[str, Any]]) -> Table:
 
 def run_table(summary: Mapping[str, Any]) -> Table:
     """Error amplitudes at the start and the end of one run."""
-    amplitudes = zip(summary["measured"][0], summary["predicted"][-1], summary["measured"][-1], strict=True)
-    rows = [[k, *map(_amplitude, row)] for k, row in zip(summary["frequencies"], amplitudes, strict=True)]
-    return table([summary["activation"], "error at start", "predicted at end", "measured at end"], rows)
+    measured, predicted = summary["measured"], summary["predicted"]
+    columns = [summary["activation"], "error at start", "predicted at end", "measured at end"]
+    amplitudes = [measured[0], measured[-1]] if predicted is None else [measured[0], predicted[-1], measured[-1]]
+    if predicted is None:
+        columns.remove("predicted at end")
+    shown = zip(summary["frequencies"], zip(*amplitudes, strict=True), strict=True)
+    return table(columns, [[k, *map(_amplitude, row)] for k, row in shown])
+
+
+def run_lines(summary: Mapping[str, Any]) -> list[str]:
+    """What is to be said of one run below its table."""
+    rate, limit, found = summary["learning_rate"], summary["stability_limit"], summary["statistic"]
+    lines = [f"learning rate {rate:.6g}" if limit is None else stability(rate, limit, summary["stable"])]
+    if found:
+        name = "PSNR" if found["name"] == "psnr" else found["name"]
+        lines.append(f"{name} {found['mean']:.4g}, mean over {len(found['values'])} seeds")
+    if summary["reason"]:
+        lines.append(f"{summary['activation']}: {SYMBOLS[summary['verdict']]}: {summary['reason']}")
+    return lines
 
 
 def _amplitude(value: float) -> str:

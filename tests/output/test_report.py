@@ -45,6 +45,14 @@ def run(**changes: Any) -> dict[str, Any]:
     return {**settings, "frequencies": [1, 2], "steps": [0, 10], **amplitudes, "verdict": "pass", **changes}
 
 
+def measured(**changes: Any) -> dict[str, Any]:
+    """A run without theory, of wave vectors, judged by a statistic."""
+    statistic = {"name": "exponent", "values": [1.5, 2.5], "mean": 2.0, "interval": [1.0, None], "within": [0, None]}
+    about = {"statistic": statistic, "reason": f"too few seeds {EVIL}", "drift": [0.0, 0.5], "drift_limit": 0.1}
+    nothing = {"predicted": None, "max_error": None, "tolerance": None}
+    return run(frequencies=[[1, 0], [2, -2]], **nothing, **about, **changes)
+
+
 def verification(*claims: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return {"schema_version": 1, "fembridge": "0.1.0", "seed": 0, "verdict": "fail", "claims": list(claims), **changes}
 
@@ -100,6 +108,8 @@ VERDICTS = {
         claim("one"), claim("two.b", "fail", known=True), claim("heat", "inconclusive", figure=None)
     ),
     "run": run(),
+    "measured": measured(),
+    "nothing at frequencies": run(frequencies=[], predicted=None, measured=[[], []]),
     "runs": {
         "schema_version": 1,
         "runs": [run(), run(activation="hat", diverged=7, verdict="fail")],
@@ -138,6 +148,14 @@ def test_the_verdict_is_told_in_words_and_signs(folder: Path) -> None:
 
 def test_a_known_finding_that_passes_is_told(folder: Path) -> None:
     assert "known to fail: changed" in page(folder, verification(claim("one", known=True)))
+
+
+def test_a_run_without_theory_says_what_it_was_judged_by(folder: Path) -> None:
+    html = page(folder, VERDICTS["measured"])
+    assert "2 (over 2 seeds; interval 1 to —; wanted 0 to —)" in html
+    assert "(2, −2)" in html and "0.5 at the end (judged up to 0.1)" in html and "too few seeds" in html
+    assert "Predicted at end" not in html
+    assert "Predicted at end" in page(folder, VERDICTS["run"])
 
 
 def test_a_run_shows_every_figure_and_its_configuration(folder: Path) -> None:

@@ -2,6 +2,7 @@
 2208.04924).
 """
 
-from fembridge.claims.hong2022 import domains, grams, knots, spectra, training
+from fembridge.claims.hong2022 import boxes, domains, faster, grams, knots, spectra, sums, tangents, trained, training
 
-CLAIMS = [*grams.CLAIMS, *spectra.CLAIMS, *knots.CLAIMS, *training.CLAIMS, *domains.CLAIMS]
+IN_FULL = [*trained.CLAIMS, *sums.CLAIMS, *tangents.CLAIMS, *faster.CLAIMS, *boxes.CLAIMS]  # all parameters trained
+CLAIMS = [*grams.CLAIMS, *spectra.CLAIMS, *knots.CLAIMS, *training.CLAIMS, *domains.CLAIMS, *IN_FULL]
