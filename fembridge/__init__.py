@@ -19,6 +19,15 @@ _HOME = {
     "sines": "problem",
     "sawtooth": "problem",
     "terrain": "problem",
+    "Samples": "samples",
+    "samples_of": "samples",
+    "on_box": "samples",
+    "on_circle": "samples",
+    "on_curve": "samples",
+    "sum_of_sines": "samples",
+    "terrain_grid": "datasets",
+    "photograph": "datasets",
+    "digits": "datasets",
     # theory: predicts
     "Spline": "theory.splines",
     "fourier_power": "theory.splines",
@@ -33,17 +42,21 @@ _HOME = {
     "predict": "theory.prediction",
     "steps_to_tolerance": "theory.prediction",
     "stability_limit": "theory.rates",
+    "predict_kernel": "theory.linearised",
+    "sgd_moments": "theory.stochastic",
     # networks: measure
     "Hat": "networks.activations",
     "BSpline": "networks.activations",
     "SplineActivation": "networks.activations",
     "initialise": "networks.models",
     "shallow": "networks.models",
+    "perceptron": "networks.perceptrons",
     "gauss_newton": "networks.curvature",
     "ntk": "networks.curvature",
     "hessian": "networks.curvature",
     "top_eigenvalues": "networks.leading",
     "train": "networks.training",
+    "train_many": "networks.training",
     # the bridge between them
     "expand": "bridge.expansion",
     "expand_sampled": "bridge.sampled",
@@ -51,6 +64,7 @@ _HOME = {
     "slice_through": "bridge.slices",
     "network_from": "bridge.inverse",
     "compare": "bridge.comparison",
+    "compare_linearised": "bridge.linearised",
 }
 
 __all__ = ["__version__", *_HOME]

@@ -78,12 +78,12 @@ def waves_on(points: Array, weights: Array, domain: Sequence[Sequence[float]], k
     """2 ŵ_q exp(−2πi k·x̂_q), (F, N), of wave vectors k over a box with one interval for each of d dimensions."""
     ends = np.array([check_domain(interval) for interval in domain])
     place = (points - ends[:, 0]) / np.diff(ends, axis=1).T
+    if not len(k):
+        return np.empty((0, len(points)), complex)
     vectors = np.array([np.atleast_1d(one) for one in k]).reshape(len(k), -1)
-    if len(k) and vectors.shape[1] != points.shape[1]:
+    if vectors.shape[1] != points.shape[1]:
         raise ValueError(f"frequencies: expected wave vectors of {points.shape[1]} whole numbers, got {k[0]}")
-    out: Complex = (
-        2 * weights / weights.sum() * np.exp(-2j * np.pi * (vectors @ place.T if len(k) else np.empty((0, 1))))
-    )
+    out: Complex = 2 * weights / weights.sum() * np.exp(-2j * np.pi * vectors @ place.T)
     return out
 
 

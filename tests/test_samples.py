@@ -96,3 +96,8 @@ def test_bad_input_is_one_clear_line(make, message):
     with pytest.raises(ValueError, match=message) as caught:
         make()
     assert "\n" not in str(caught.value)
+
+
+def test_nothing_need_be_read() -> None:
+    data = on_box(lambda x: x[:, 0], [(0.0, 1.0)], [4], [])
+    assert data.waves.shape == (0, 4) and data.read(data.values).shape == (0,)

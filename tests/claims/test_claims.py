@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -19,29 +20,33 @@ EXPONENT_ALONE = {"hong2022.hat-fixed-width-decay", "hong2022.random-knots-condi
 # Nor, by as little as 1 %, where the cap on the constant leaves room for random ridges.
 EXPONENT_ALONE |= {claim.id for claim in CLAIMS if claim.id.startswith(("sahs2025.", "hong2022.nodal-hats"))}
 EXPONENT_ALONE -= {"hong2022.nodal-hats-1d"}
-# Claims that train, or draw, for longer than a few seconds.
-SLOW = ("hong2022.random-knots-condition",)
+# Claims that train, or draw, for longer than a few seconds; those over seeds do, but for some.
+SLOW = ("hong2022.random-knots-condition", "basri2019.circle-*", "images.*", "digits.*")
+QUICK = {"rahaman2019.relu-bias-equal", "hong2022.boxes-2d-relu"}
 
 
 def marked(claim: Claim) -> Any:
-    slow = any(fnmatchcase(claim.id, pattern) for pattern in SLOW)
+    slow = claim.kind == "statistical" and claim.id not in QUICK
+    slow |= any(fnmatchcase(claim.id, pattern) for pattern in SLOW)
     return pytest.param(claim, id=claim.id, marks=pytest.mark.slow if slow else ())
 
 
-@pytest.mark.parametrize("claim", map(marked, CLAIMS))
+@pytest.mark.parametrize("claim", [marked(claim) for claim in CLAIMS])
 def test_claim(claim: Claim) -> None:
     result = check(claim, Setting("quick", 0))
     evidence = result.evidence
     assert result.verdict == ("fail" if claim.known else "pass"), (result.predicted, result.measured, result.error)
     assert verdict_on(claim, evidence, evidence.wrong)[3] == "fail"
     broken = {verdict_on(claim, evidence, factor * evidence.predicted)[3] for factor in (0.99, 1.01)}
-    assert "fail" in broken or claim.id in EXPONENT_ALONE
+    # of several seeds, 1 % is within their scatter
+    assert "fail" in broken or claim.id in EXPONENT_ALONE or claim.kind == "statistical"
 
 
 def test_claims_are_complete() -> None:
     assert len({c.id for c in CLAIMS}) == len(CLAIMS)
     for claim in CLAIMS:
-        assert claim.statement and claim.source and claim.why and claim.tolerance > 0
+        assert claim.statement and claim.source and claim.why
+        assert claim.tolerance > 0 or claim.side == "above"
 
 
 @pytest.mark.parametrize(
@@ -141,6 +146,29 @@ def test_judging_bounds() -> None:
     assert verdict_on(claim, evidence([4.0, 4.0], [3.0, 3.99]), np.array([4.0, 4.0]))[3] == "pass"
     assert verdict_on(claim, evidence([4.0, 4.0], [3.0, 4.01]), np.array([4.0, 4.0]))[3] == "fail"
     assert verdict_on(claim, evidence([4.0, 4.0], [3.0, 3.5]), np.array([4.0, 4.0]))[3] == "fail"
+
+
+def test_judging_seeds() -> None:
+    """Ten seeds around 1 with a deviation of 0.01: Student's interval at 1e-3 is 1 ± 4.78 · 0.01/√10."""
+    seeds = 1 + 0.01 * np.array([-1.0, 1.0] * 5)[:, None] * np.sqrt(0.9)
+    within, found = made("statistical", 0.1), evidence([1.0], seeds.tolist())
+    for predicted, verdict in ((1.0, "pass"), (1.09, "inconclusive"), (1.2, "fail")):
+        assert verdict_on(within, found, np.array([predicted]))[3] == verdict
+    above = replace(within, side="above")
+    for predicted, verdict in ((0.9, "pass"), (1.0, "inconclusive"), (1.1, "fail")):
+        assert verdict_on(above, found, np.array([predicted]))[3] == verdict
+    alone = evidence([1.0], [[1.0]])
+    assert verdict_on(within, alone, np.array([1.0]))[3] == "inconclusive"
+    missing = evidence([1.0], [[1.0], [np.nan], [1.0]])
+    assert verdict_on(within, missing, np.array([1.0]))[3] == "fail"
+
+
+def test_a_true_statement_on_the_edge_is_seldom_called_false() -> None:
+    """300 draws of five normal seeds, whose mean is the very edge, each with a false alarm of 1e-3 at most."""
+    claim, random = replace(made("statistical", 0.0), side="above"), np.random.default_rng(0)
+    draws = random.normal(size=(300, 5, 1))
+    verdicts = [verdict_on(claim, evidence([0.0], draw.tolist()), np.zeros(1))[3] for draw in draws]
+    assert verdicts.count("fail") <= 4  # more has a probability of 2e-5
 
 
 def test_selection() -> None:
