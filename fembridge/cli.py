@@ -14,6 +14,7 @@ from typer.core import TyperCommand
 from fembridge import __version__
 
 Loss = Literal["mass", "stiffness", "h1"]
+Dtype = Literal["float64", "float32"]
 Method = Literal["auto", "dispersion", "sturm", "lanczos", "banded", "dense"]
 
 app = typer.Typer(add_completion=False)
@@ -70,7 +71,12 @@ def verify(
     from fembridge.studies.environment import environment
     from fembridge.studies.folders import result_folder, strict_json, write_json
 
-    chosen, setting = claims.select(only), claims.Setting(scale, seed)
+    (chosen, left_out), setting = claims.testable(claims.select(only)), claims.Setting(scale, seed)
+    if left_out:
+        needs = f"{len(left_out)} claims on digits and photographs need: pip install 'fembridge[data]'"
+        if not chosen:
+            raise ValueError(f"only: {needs}")
+        terminal.notice(quiet)(f"left out: {needs}")
     with result_folder(out) as folder:
         results = []
         for claim in terminal.progress("claims", quiet)(chosen):
@@ -201,10 +207,11 @@ def predict(
 @app.command()
 def run(
     file: Annotated[Path, typer.Argument(metavar="RUN.toml", help="The run file.")],
+    scale: Annotated[Literal["quick", "full"], typer.Option(help="With its table [quick], or as it stands.")] = "full",
     seed: Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Instead of the run file's.")] = None,
     out: Annotated[Path, typer.Option(help="Folder of the run folders.")] = Path("results/runs"),
     device: Annotated[str, typer.Option(help="Where to train: cpu, cuda, …")] = "cpu",
-    dtype: Annotated[Literal["float64", "float32"], typer.Option(help="Numbers to train with.")] = "float64",
+    dtype: Annotated[Dtype | None, typer.Option(help="Numbers to train with, instead of the run file's.")] = None,
     max_memory: MaxMemory = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -216,17 +223,17 @@ def run(
     from fembridge.studies.folders import strict_json
     from fembridge.studies.run import run as run_config
 
-    config = load(file)
+    config = load(file, scale)
     if seed is not None:
         config = config.model_copy(update={"seed": seed})
+    progress, notice = terminal.progress("training", quiet), terminal.notice(quiet)
     with memory_limit(max_memory):
-        done = run_config(config, out, progress=terminal.progress("training", quiet), device=device, dtype=dtype)
+        done = run_config(config, out, progress=progress, notice=notice, device=device, dtype=dtype)
     if json:
         print(strict_json(done.summary))
     else:
         for one in done.summary.get("runs", [done.summary]):
-            stability = terminal.stability(one["learning_rate"], one["stability_limit"], one["stable"])
-            terminal.show(terminal.run_table(one), stability)
+            terminal.show(terminal.run_table(one), *terminal.run_lines(one))
         terminal.show(f"verdict: {terminal.SYMBOLS[done.verdict]}", f"folder: {done.folder}")
     return EXIT_CODES[done.verdict]
 

@@ -38,6 +38,30 @@ steps = 20
 """
 
 
+PERCEPTRON = """
+[problem]
+target = { kind = "sines", frequencies = [1, 2], amplitudes = [1, 0.5], phases = "random" }
+samples = 16
+[network]
+activation = "tanh"
+layers = [1, 8, 1]
+init = "gaussian"
+parametrisation = "ntk"
+output_scale = 0.1
+trained = "all"
+[optimizer]
+name = "gd"
+[training]
+steps = 5000
+record = 5
+repeats = 2
+[verdict]
+tolerance = 0.05
+[quick.training]
+steps = 30
+"""
+
+
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Every command runs in an empty folder of its own, with a few good and bad files in it."""
@@ -59,6 +83,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "one.txt": "0.5",
         "empty.txt": "",
         "unknown.toml": RUN.replace("samples", "sample"),
+        "adam.toml": PERCEPTRON.replace('name = "gd"', 'name = "adam"\nlearning_rate = 0.1'),
         "broken.toml": "[problem",
         "deep.toml": "x = " + "[" * 1000,
         "digits.toml": "seed = " + "1" * 5000,
@@ -181,6 +206,9 @@ WRONG: list[tuple[str, str]] = [
     ("run loop", "loop: Too many levels of symbolic links"),
     (f"run {'a' * 300}", "aaa: File name too long"),
     ("run unknown.toml", "unknown.toml: problem.sample: unknown key: expected one of domain, target, loss, samples"),
+    ("run run.toml --scale huge", "'huge' is not one of 'quick', 'full'"),
+    ("run run.toml --scale quick", "run.toml: quick: expected a table [quick] of what is smaller, got nothing"),
+    ("run adam.toml", 'adam.toml: verdict.statistic: expected one with optimizer.name = "adam"'),
     ("run run.toml --seed -1", "--seed"),
     ("run run.toml --seed 4294967296", "--seed"),
     ("run run.toml --dtype float16", "'float16' is not one of 'float64', 'float32'"),
@@ -435,6 +463,41 @@ def test_the_exit_code_of_run_is_its_verdict(capsys: pytest.CaptureFixture[str])
     out = capsys.readouterr().out
     assert "unstable, divergence is predicted" in out
     assert "verdict: ✓ pass" in out
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_network_out_of_regime_is_inconclusive_and_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("run.toml").write_text(PERCEPTRON)
+    found = answer(capsys, "run", "run.toml", "--scale", "quick", code=3)
+    assert (found["verdict"], found["steps"][-1], found["theory"]) == ("inconclusive", 30, "linearised")
+    assert found["reason"].startswith("out of regime: the kernel moved by ") and found["drift"][-1] > 0.1
+    assert main(["run", "run.toml", "--scale", "quick"]) == 3
+    assert f"tanh: ? inconclusive: {found['reason']}" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_statistic_and_its_interval(capsys: pytest.CaptureFixture[str]) -> None:
+    statistic = 'repeats = 3\n[verdict]\nstatistic = "psnr"\nwithin = [-inf, 100.0]\n[quick'
+    text = PERCEPTRON.replace('name = "gd"', 'name = "adam"\nlearning_rate = 0.01')
+    Path("run.toml").write_text(text.replace("repeats = 2\n[verdict]\ntolerance = 0.05\n[quick", statistic))
+    found = answer(capsys, "run", "run.toml", "--scale", "quick")
+    assert (found["verdict"], found["predicted"]) == ("pass", None)
+    low, high = found["statistic"]["interval"]
+    assert low < found["statistic"]["mean"] < high < 100
+    assert main(["run", "run.toml", "--scale", "quick"]) == 0
+    out = capsys.readouterr().out
+    assert "PSNR" in out and "mean over 3 seeds" in out and "lies within [-inf, 100]" in out
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_what_is_gone_on_from_is_said_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("run.toml").write_text(PERCEPTRON)
+    name = Path(answer(capsys, "run", "run.toml", "--scale", "quick", code=3)["folder"]).name
+    for quiet in (["--quiet"], []):
+        Path("results/runs", f"{name}.partial").mkdir()
+        assert main(["run", "run.toml", "--scale", "quick", *quiet]) == 3
+        said = f"fembridge: going on from the checkpoints in results/runs/{name}.partial\n"
+        assert capsys.readouterr().err == ("" if quiet else said)
 
 
 @pytest.mark.usefixtures("undrawn")

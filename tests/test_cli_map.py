@@ -269,7 +269,7 @@ WRONG: list[tuple[str, str]] = [
     ("map --weights cut.safetensors --layers 2,8,1", "cut.safetensors: expected tensors: Error while deserializing"),
     ("map --weights more.safetensors --layers 2,8,1", "weights and biases of Linear layers alone, got 2.scale too"),
     ("map --weights nan.safetensors --layers 2,8,1", "nan.safetensors: expected finite numbers in 2.weight"),
-    (f"{NET} --activation tanh", "activation: expected one of relu, relu2"),
+    (f"{NET} --activation swish", "activation: expected one of relu, relu2"),
     (f"{NET} --activation relu2", "graph: relu2 is of degree 2; expected piecewise-linear activations"),
     (f"{NET} --activation step", "graph: step "),
     ("map theirs:plane extra", "unexpected extra argument"),

@@ -158,10 +158,10 @@ def compare_linearised(
     at = np.unique(np.concatenate([at, np.asarray(refresh, dtype=at.dtype)]))
     why = _unpredicted(optimizer, momentum, batch)
     _check(every, optimizer, batch, refresh, why, learning_rate)
-    linear = [] if why else linearise(models, every, len(at) + 1 if refresh else 1)
+    linear = [] if why else linearise(models, every, len(at) + 1 if len(refresh) else 1)
     known = batch if optimizer == "sgd" else None
     eta = min(own.rate(known) for own in linear) if learning_rate == "auto" else float(learning_rate)
-    still = bool(linear) and all(fixed_kernel(model) for model in models) and not refresh
+    still = bool(linear) and all(fixed_kernel(model) for model in models) and not len(refresh)
     trajectories = train_many(
         models,
         samples if isinstance(samples, Samples) else every,
@@ -171,7 +171,7 @@ def compare_linearised(
         momentum=momentum,
         batch=batch,
         seeds=seeds,
-        observe=None if why or still else _drift(models, every, linear, bool(refresh)),
+        observe=None if why or still else _drift(models, every, linear, len(refresh) > 0),
         engine=engine,
         checkpoint=checkpoint,
         progress=progress,
@@ -182,7 +182,7 @@ def compare_linearised(
     if why:
         return found
     seen = [np.zeros((len(at), 1)) if path.observed is None else path.observed for path in trajectories]
-    if refresh:
+    if len(refresh):
         rows, n = np.searchsorted(at, refresh), len(linear[0].residual)
         kernels = [rows_of[rows, 1:].reshape(-1, n, n) for rows_of in seen]
         predictions = [own.refreshed(at, refresh, K, eta) for own, K in zip(linear, kernels, strict=True)]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
 from fembridge.bridge.charts import RegimeMap
@@ -40,9 +40,10 @@ def scaled(
     hidden: int = 1,
     init: Law = "gaussian",
     parametrisation: Parametrisation = "ntk",
-    steps: int = 200,
+    steps: int | NDArray[np.integer] = 200,
     record: int = 10,
     seeds: Sequence[int] = (0, 1, 2),
+    learning_rate: float | Literal["auto"] = "auto",
 ) -> Linearised:
     """Networks α h(θ) of one width and output scale α, one for each seed, compared with their linearisations.
 
@@ -55,7 +56,8 @@ def scaled(
     layers = [inputs, *[width] * hidden, outputs]
     options: dict[str, Any] = {"init": init, "parametrisation": parametrisation, "output_scale": output_scale}
     models = [perceptron(spec, layers, seed=seed, **options) for seed in seeds]
-    return compare_linearised(models, [centred(model, samples) for model in models], steps=steps, record=record)
+    data = [centred(model, samples) for model in models]
+    return compare_linearised(models, data, steps=steps, record=record, learning_rate=learning_rate)
 
 
 def regime_map(

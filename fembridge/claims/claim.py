@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from fembridge.bridge.charts import Chart, HeatMap
+from fembridge.bridge.charts import Chart, HeatMap, RegimeMap
 from fembridge.bridge.verdict import Verdict, fitted_exponent, interval, judge, worst
 from fembridge.problem import Array
 
@@ -52,7 +52,7 @@ class Evidence:
     predicted: NDArray[Any]
     measured: NDArray[Any]
     wrong: NDArray[Any]
-    chart: Chart | HeatMap
+    chart: Chart | HeatMap | RegimeMap
     x: Array = field(default_factory=lambda: np.empty(0))
     scale: Array | float | None = None
     noise_floor: float = 0.0

@@ -136,7 +136,8 @@ CLAIMS = [
         "digits.noise-dip-hat",
         HONG,
         "Hats have no spectral bias: as wide as two standard deviations of their inputs, they learn noise of low and "
-        "of high frequency alike, with one and the same dip in the error on clean digits.",
+        "of high frequency alike, with one and the same dip in the error on clean digits. (They do, in deep networks "
+        "on 28 × 28 points, but not in small ones on 8 × 8.)",
         "statistical",
         0.25,
         "A quarter of the noise's power, the error that a network which had learned half of it would make.",
@@ -146,7 +147,8 @@ CLAIMS = [
     Claim(
         "digits.accuracy",
         HONG,
-        "Hat networks tell digits that they have not seen apart as well as ReLU networks, to within a point.",
+        "Hat networks tell digits that they have not seen apart as well as ReLU networks, to within a point. (On 8 × 8 "
+        "points; on 28 × 28 they are 1.8 points behind.)",
         "statistical",
         0.01,
         "Two standard deviations of an accuracy of 97 % read from 900 digits.",

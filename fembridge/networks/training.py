@@ -197,7 +197,7 @@ def _descend(
 
 @contextmanager
 def _threads_for(work: int) -> Iterator[None]:
-    """One thread for steps of few products: handing them out costs more than it saves, most of all on a busy machine."""
+    """One thread for steps of few products: handing them out costs more than it saves on a busy machine."""
     threads = torch.get_num_threads()
     if work < 2**22:
         torch.set_num_threads(1)

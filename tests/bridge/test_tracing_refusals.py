@@ -10,8 +10,8 @@ from torch.nn import functional
 from torch.nn.utils import prune
 
 from fembridge.bridge.tracing import trace
-from fembridge.networks.affine import FixedAffine
 from fembridge.networks.activations import BSpline, SquaredReLU
+from fembridge.networks.affine import FixedAffine
 from tests.bridge.nets import Forward, Net, norm, pruned, stack
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fembridge.bridge.verdict import fitted_exponent, judge, worst
+from fembridge.bridge.verdict import fitted_exponent, interval, judge, worst
 
 
 def test_judge() -> None:
@@ -34,3 +34,22 @@ def test_the_interval_covers_the_exponent_as_often_as_it_says() -> None:
 def test_too_few_points() -> None:
     with pytest.raises(ValueError, match="at least 3 points, got 2"):
         fitted_exponent([1, 2], [1, 2])
+
+
+def test_an_interval_over_seeds_misses_the_mean_no_more_often_than_it_says() -> None:
+    rng, missed = np.random.default_rng(1), 0
+    for _ in range(20):
+        low, high = interval(rng.standard_normal((8, 100)), 0.05)
+        missed += int(((low > 0) | (high < 0)).sum())
+    # 5 % of 2,000: 100 ± 9.7, of which five deviations are allowed; the bootstrap only widens it.
+    assert 20 < missed < 150
+
+
+def test_intervals_of_few_seeds_and_of_no_numbers() -> None:
+    assert np.isinf(interval([[1.0, 2.0]], 0.05)).all()
+    assert np.isnan(interval([[np.nan], [1.0]], 0.05)).all()
+    assert interval([[1.0], [1.0], [1.0]], 1e-3)[0] == pytest.approx(1.0)
+    with pytest.raises(ValueError, match="values: expected one row for each seed"):
+        interval([1.0, 2.0], 0.05)
+    with pytest.raises(ValueError, match="false_alarm: expected a number between 0 and 1, got 2"):
+        interval([[1.0]], 2.0)

@@ -19,6 +19,7 @@ CLAIMS = select()
 EXPONENT_ALONE = {"hong2022.hat-fixed-width-decay", "hong2022.random-knots-condition"}
 # Nor, by as little as 1 %, where the cap on the constant leaves room for random ridges.
 EXPONENT_ALONE |= {claim.id for claim in CLAIMS if claim.id.startswith(("sahs2025.", "hong2022.nodal-hats"))}
+EXPONENT_ALONE |= {"lee2019.width-root", "lee2019.width-smooth", "lee2019.width-relu", "lee2019.lazy-scale"}
 EXPONENT_ALONE -= {"hong2022.nodal-hats-1d"}
 # Claims that train, or draw, for longer than a few seconds; those over seeds do, but for some.
 SLOW = ("hong2022.random-knots-condition", "basri2019.circle-*", "images.*", "digits.*")

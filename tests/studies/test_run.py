@@ -15,7 +15,7 @@ from fembridge.bridge import comparison
 from fembridge.networks.models import initialise
 from fembridge.problem import sample
 from fembridge.studies.config import Config, config_hash, load, parse, problem
-from fembridge.studies.run import Run, first_below, run
+from fembridge.studies.run import Run, run
 
 
 def config(**tables: dict[str, Any]) -> Config:
@@ -111,7 +111,7 @@ def test_the_weights_are_the_trained_networks(finished: tuple[Config, Run]) -> N
             assert torch.equal(model[0].weight, inner)
             u = model(torch.tensor(x)[:, None])[:, 0].detach().numpy()
             residual = u - problem(stated).target.values(x)
-            np.testing.assert_array_equal(residual, done.trained[label].comparisons[i].trajectory.residuals[-1])
+            np.testing.assert_array_equal(residual, done.trained[label].residuals[i, -1])
 
 
 def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -133,6 +133,7 @@ def test_one_activation_has_the_keys_at_the_top(tmp_path: Path) -> None:
     assert set(summary) == {
         *("schema_version", "activation", "frequencies", "steps", "predicted", "measured", "learning_rate"),
         *("stability_limit", "stable", "diverged", "max_error", "tolerance", "verdict", "folder"),
+        *("theory", "drift", "drift_limit", "statistic", "reason"),
     }
     assert summary["steps"][0] == 0
     assert summary["steps"][-1] == 30
@@ -238,12 +239,3 @@ def test_the_config_in_the_folder_runs_again_to_the_same_place(tmp_path: Path) -
     done = run(parse(table, folder=tmp_path), tmp_path / "runs")
     again = run(load(done.folder / "config.toml"), tmp_path / "runs")
     assert again.folder == done.folder
-
-
-def test_first_below_is_exact_for_exponential_decay() -> None:
-    """r^t ≤ p first at t = ⌈log p/log r⌉, whichever steps were kept; nan where later, or with nothing to learn."""
-    steps = np.array([0, 1, 2, 5, 17, 100, 1000])
-    rates = np.array([0.3, 0.9, 0.99, 0.9999])
-    expected = np.ceil(np.log(0.1) / np.log(rates))
-    np.testing.assert_array_equal(first_below(steps, rates ** steps[:, None]), [*expected[:3], np.nan])
-    np.testing.assert_array_equal(first_below(steps, 0.0 * rates ** steps[:, None]), [np.nan] * 4)
