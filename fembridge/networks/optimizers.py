@@ -40,5 +40,5 @@ def optimizer(
     settings = [{"params": tensors, "lr": float(rate)} for rate, tensors in groups]
     if name == "adam":
         # fused: one pass over memory for each tensor; a loop of a dozen small operations otherwise
-        return torch.optim.Adam(settings, fused=True)
+        return torch.optim.Adam(settings, fused=True, capturable=groups[0][1][0].is_cuda)
     return torch.optim.SGD(settings, momentum=momentum, nesterov=name == "nesterov", foreach=False)

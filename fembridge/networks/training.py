@@ -11,10 +11,11 @@ from typing import Any, Literal, get_args
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from fembridge.networks.checkpoints import Checkpoint
 from fembridge.networks.ensembles import Ensemble, alike, single, stack
+from fembridge.networks.graphs import captured
 from fembridge.networks.objectives import objective
 from fembridge.networks.optimizers import Optimizer
 from fembridge.networks.optimizers import optimizer as torch_optimizer
@@ -25,6 +26,7 @@ __all__ = ["LOSS_LIMIT", "Engine", "Optimizer", "Trajectory", "train", "train_ma
 
 Engine = Literal["auto", "loop", "stacked"]
 Progress = Callable[[Iterable[int]], Iterable[int]]
+GRAPH_FROM = 100  # steps from which a CUDA graph is worth its capture
 STACKED_UP_TO = 3 * 2**17  # numbers of a step of a whole stack, beyond which it leaves the cache and gains nothing
 
 
@@ -170,13 +172,29 @@ def _descend(
     saved = Checkpoint(checkpoint, ensemble, descend, generators, recording, schedule.batch)
     parameters, batch = ensemble.parameters, schedule.batch
     kept, last = set(schedule.steps.tolist()), int(schedule.steps[-1])
+
+    def update(squares: Tensor, factor: float) -> None:
+        for p in parameters:
+            p.grad = None  # what optimizer.zero_grad() does, without its bookkeeping
+        squares.backward(torch.full_like(squares, factor))
+        descend.step()
+
+    def whole() -> tuple[Tensor, ...]:
+        u, squares = goal.all()
+        update(squares, goal.factor)
+        return u, squares
+
     with _threads_for(ensemble.work * (batch or len(samples[0]))):
-        for step in (progress or iter)(range(saved.restore(), last + 1)):
+        first = saved.restore()
+        # what is observed is a module before its update, which a graph has made already
+        at_once = parameters[0].is_cuda and batch is None and observe is None and last - first >= GRAPH_FROM
+        replay = captured(whole, parameters, descend) if at_once else None
+        for step in (progress or iter)(range(first, last + 1)):
             saved.at(step)
             factor = goal.factor
             if batch is None or step in kept:
                 with torch.set_grad_enabled(batch is None and step < last):
-                    u, squares = goal.all()
+                    u, squares = replay() if replay and step < last else goal.all()
                 if not recording.alive(step, squares, factor):
                     break
                 if step in kept:
@@ -187,10 +205,8 @@ def _descend(
                 squares, factor = goal.batch(batch, generators), goal.factor * len(samples[0]) / batch
                 if not recording.alive(step, squares, factor):
                     break
-            for p in parameters:
-                p.grad = None  # what optimizer.zero_grad() does, without its bookkeeping
-            squares.backward(torch.full_like(squares, factor))
-            descend.step()
+            if replay is None:
+                update(squares, factor)
     saved.save(last + 1)
     return recording
 

@@ -200,6 +200,7 @@ def equal(first: Path, second: Path) -> bool:
         return set(a) == set(b) and all(np.array_equal(a[name], b[name], equal_nan=True) for name in a)
 
 
+@pytest.mark.slow  # two processes load PyTorch, and one has to be killed in the middle
 def test_a_run_that_was_killed_goes_on_to_the_same_numbers(tmp_path: Path) -> None:
     long = table(**FLAT, training={"steps": 200, "repeats": 2}, verdict=ANY)
     stated = parse(long)
