@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from fembridge.networks.checkpoints import Checkpoint
 from fembridge.networks.ensembles import Ensemble, alike, single, stack
 from fembridge.networks.graphs import captured
-from fembridge.networks.objectives import objective
+from fembridge.networks.objectives import Objective, objective
 from fembridge.networks.optimizers import Optimizer
 from fembridge.networks.optimizers import optimizer as torch_optimizer
 from fembridge.networks.recording import LOSS_LIMIT, Observe, Recording, Trajectory
@@ -172,20 +173,9 @@ def _descend(
     saved = Checkpoint(checkpoint, ensemble, descend, generators, recording, schedule.batch)
     parameters, batch = ensemble.parameters, schedule.batch
     kept, last = set(schedule.steps.tolist()), int(schedule.steps[-1])
-
-    def update(squares: Tensor, factor: float) -> None:
-        for p in parameters:
-            p.grad = None  # what optimizer.zero_grad() does, without its bookkeeping
-        squares.backward(torch.full_like(squares, factor))
-        descend.step()
-
-    def whole() -> tuple[Tensor, ...]:
-        u, squares = goal.all()
-        update(squares, goal.factor)
-        return u, squares
-
     with _threads_for(ensemble.work * (batch or len(samples[0]))):
         first = saved.restore()
+        whole = partial(_whole, goal, parameters, descend)
         # what is observed is a module before its update, which a graph has made already
         at_once = parameters[0].is_cuda and batch is None and observe is None and last - first >= GRAPH_FROM
         replay = captured(whole, parameters, descend) if at_once else None
@@ -206,9 +196,23 @@ def _descend(
                 if not recording.alive(step, squares, factor):
                     break
             if replay is None:
-                update(squares, factor)
+                _update(squares, factor, parameters, descend)
     saved.save(last + 1)
     return recording
+
+
+def _update(squares: Tensor, factor: float, parameters: Sequence[Tensor], descend: torch.optim.Optimizer) -> None:
+    for p in parameters:
+        p.grad = None  # what optimizer.zero_grad() does, without its bookkeeping
+    squares.backward(torch.full_like(squares, factor))
+    descend.step()
+
+
+def _whole(goal: Objective, parameters: Sequence[Tensor], descend: torch.optim.Optimizer) -> tuple[Tensor, ...]:
+    """A step on all points: outputs and squares before it, and the update."""
+    u, squares = goal.all()
+    _update(squares, goal.factor, parameters, descend)
+    return u, squares
 
 
 @contextmanager
