@@ -188,3 +188,11 @@ def test_selection() -> None:
     assert [c.id for c in select("hong2022.hat-sym*")] == ["hong2022.hat-symbol"]
     with pytest.raises(ValueError, match='no claim matches "nothing"'):
         claims.select("nothing")
+
+
+def test_claims_on_digits_wait_for_their_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert claims.testable(CLAIMS) == (CLAIMS, [])
+    monkeypatch.setattr(claims, "find_spec", lambda name: None)
+    here, without = claims.testable(CLAIMS)
+    assert {claim.id.split(".")[0] for claim in without} == {"digits", "images"}
+    assert not any(claim.id.startswith("digits.") or "photograph" in claim.id for claim in here)
