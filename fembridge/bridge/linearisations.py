@@ -12,6 +12,7 @@ from torch import nn
 
 from fembridge.memory import require_memory
 from fembridge.networks.kernels import tangent_kernel
+from fembridge.networks.outputs import outputs
 from fembridge.problem import Array, Complex
 from fembridge.samples import Samples
 from fembridge.theory.linearised import KernelPrediction, predict_kernel, predict_refreshed
@@ -77,14 +78,10 @@ def linearise(models: Sequence[nn.Module], samples: Sequence[Samples], copies: i
 
 
 def _linearise(model: nn.Module, samples: Samples) -> Linearisation:
-    kernel, like, outputs = tangent_kernel(model, samples.points), next(model.parameters()), samples.values.ndim
-    with torch.no_grad():
-        u = model(torch.as_tensor(samples.points).to(like)).double().cpu().numpy()
-    residual = (u.reshape(samples.values.shape) - samples.values).ravel()
+    residual = (outputs(model, samples) - samples.values).ravel()
     weights = np.repeat(samples.weights, len(residual) // len(samples))
-    return Linearisation(
-        kernel, residual, weights, samples.waves if outputs == 1 else np.empty((0, len(residual)), complex)
-    )
+    waves = samples.waves if samples.values.ndim == 1 else np.empty((0, len(residual)), complex)
+    return Linearisation(tangent_kernel(model, samples.points), residual, weights, waves)
 
 
 def _same(one: nn.Module, other: nn.Module) -> bool:

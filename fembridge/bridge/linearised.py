@@ -183,9 +183,7 @@ def compare_linearised(
         return found
     seen = [np.zeros((len(at), 1)) if path.observed is None else path.observed for path in trajectories]
     if len(refresh):
-        rows, n = np.searchsorted(at, refresh), len(linear[0].residual)
-        kernels = [rows_of[rows, 1:].reshape(-1, n, n) for rows_of in seen]
-        predictions = [own.refreshed(at, refresh, K, eta) for own, K in zip(linear, kernels, strict=True)]
+        predictions = _refreshed(linear, at, refresh, seen, eta)
     else:
         predictions = _shared(linear, lambda own: own.predict(at, optimizer.replace("sgd", "gd"), eta, momentum))
     moments = _shared(linear, lambda own: own.moments(at, known, eta)) if known else []
@@ -208,6 +206,15 @@ def _drift(
         return np.append(moved, now) if whole else [moved]
 
     return observe
+
+
+def _refreshed(
+    linear: Sequence[Linearisation], at: NDArray[np.int64], refresh: Sequence[int], seen: Sequence[Array], eta: float
+) -> list[KernelPrediction]:
+    """Predictions with the kernels that were observed at the steps `refresh`: see `_drift`."""
+    rows, n = np.searchsorted(at, refresh), len(linear[0].residual)
+    kernels = [rows_of[rows, 1:].reshape(-1, n, n) for rows_of in seen]
+    return [own.refreshed(at, refresh, K, eta) for own, K in zip(linear, kernels, strict=True)]
 
 
 def _shared(linear: Sequence[Linearisation], make: Callable[[Linearisation], Any]) -> list[Any]:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
@@ -15,6 +14,7 @@ from fembridge.bridge.charts import RegimeMap
 from fembridge.bridge.expansion import Expansion, Globs
 from fembridge.bridge.linearised import Linearised, compare_linearised
 from fembridge.networks.activations import Spec
+from fembridge.networks.outputs import outputs
 from fembridge.networks.perceptrons import Law, Parametrisation, perceptron
 from fembridge.problem import Array, Target
 from fembridge.samples import Frequency, Samples
@@ -25,10 +25,7 @@ from fembridge.theory.tangents import simplex_frames, tangents
 
 def centred(model: nn.Module, samples: Samples) -> Samples:
     """Samples whose target is raised by what the network is at the start, so that its error there is −f."""
-    like = next(model.parameters())
-    with torch.no_grad():
-        u = model(torch.as_tensor(samples.points).to(like)).double().cpu().numpy()
-    return replace(samples, values=samples.values + u.reshape(samples.values.shape))
+    return replace(samples, values=samples.values + outputs(model, samples))
 
 
 def scaled(

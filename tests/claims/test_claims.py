@@ -79,6 +79,7 @@ def test_claims_are_complete() -> None:
         ("theory.hessians._smooth", "sahs2022.population-hessian"),
         ("theory.hessians.tangent_gram", "sahs2022.sampled-hessian"),
         ("bridge.frequencies.coefficients", "hong2022.nodal-hats-1d"),
+        ("theory.linearised.contraction", "lee2019.linearisation"),
     ],
 )
 def test_a_formula_off_by_one_percent_is_caught(formula: str, caught_by: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,6 +120,15 @@ def test_a_larger_learning_rate_is_caught_in_training(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(training, "torch_optimizer", faster)
     assert check(select("hong2022.gd-sampled-relu")[0], Setting()).verdict == "fail"
+
+
+@pytest.mark.slow
+def test_half_a_variance_is_caught_over_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    from fembridge.theory import stochastic
+
+    right = stochastic._variance
+    monkeypatch.setattr(stochastic, "_variance", lambda seen, C: right(seen, C) / 2)
+    assert check(select("lee2019.batches")[0], Setting()).verdict == "fail"
 
 
 def test_same_seed_same_evidence_and_another_seed_another() -> None:
