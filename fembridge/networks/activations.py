@@ -15,6 +15,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
+from fembridge.networks.smooth import SMOOTH
+
 Spec = str | Mapping[str, Any]
 Array = NDArray[np.float64]
 
@@ -173,12 +175,11 @@ NAMED: dict[str, Any] = {
     "hat": Hat,
     **{f"bspline{p}": (lambda p=p: BSpline(p)) for p in range(4)},
 }
-SMOOTH: dict[str, Any] = {"tanh": nn.Tanh}
 
 
 def activation(spec: Spec) -> nn.Module:
     """The module of a name ("relu", "relu2", "leaky-relu" of slope 0.01, "step", "hat", "bspline0" … "bspline3", and
-    the smooth "tanh"), or of a mapping {"knots", "coefficients", "degree"}: see `SplineActivation`.
+    the smooth ones of `networks.smooth`), or of a mapping {"knots", "coefficients", "degree"}: see `SplineActivation`.
 
     Raises ValueError on any other name or key.
 

@@ -21,7 +21,15 @@ from fembridge.studies.targets import TARGETS, AnyTarget, Circle, Curve, Digits,
 from fembridge.theory.splines import ACTIVATIONS, named
 
 SEED_LIMIT = 2**32 - 1
-SMOOTH = ("tanh",)  # activations without a theory of their own, trained in full alone
+SMOOTH = (
+    "tanh",
+    "sigmoid",
+    "softplus",
+    "gelu",
+    "gaussian",
+    "sine",
+    "seagull",
+)  # activations without a theory of their own, trained in full alone
 OF_VALIDATION = ("accuracy", "dip")  # statistics of what a network does on data that it is not trained with
 EXACT = ("gd", "heavy-ball", "nesterov")  # optimizers whose every step is linear in the error
 KINDS = ", ".join(f'"{kind}"' for kind in TARGETS)

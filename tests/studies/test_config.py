@@ -253,7 +253,7 @@ BAD: list[tuple[str, Any, str]] = [
     ("network.layers", "1, 8, 1", LAYERS + '"1, 8, 1"'),
     (
         "network.activation",
-        "gelu",
+        "celu",
         "network.activation: expected one of relu, relu2, leaky-relu, step, hat, bspline0, b",
     ),
     ("network.activation", "tanh", 'network.init: expected "he", "glorot", "gaussian" or "uniform" ("grid" is for ['),

@@ -1,6 +1,4 @@
-"""Sahs, Pyle, Damaraju, Ortega Caro, Tavaslioglu, Lu, Anselmi, Patel: Shallow Univariate ReLU Networks as Splines:
-Initialization, Loss Surface, Hessian, and Gradient Flow Dynamics (arXiv 2008.01772).
-"""
+"""The Hessian of the population loss, with its terms on the kinks, against finite differences and against samples."""
 
 from __future__ import annotations
 

@@ -1,0 +1,7 @@
+"""Lazy training."""
+
+from __future__ import annotations
+
+from fembridge.claims.claim import Claim
+
+CLAIMS: list[Claim] = []

@@ -1,0 +1,7 @@
+"""Pruned features."""
+
+from __future__ import annotations
+
+from fembridge.claims.claim import Claim
+
+CLAIMS: list[Claim] = []
