@@ -58,15 +58,16 @@ def verify(
     only: Annotated[str, typer.Option(metavar="GLOB", help="Only the claims whose id matches.")] = "*",
     scale: Annotated[Literal["quick", "full"], typer.Option(help="Minutes, or as large as in the papers.")] = "quick",
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of every random number.")] = 0,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes; one for each core if left out.")] = None,
     out: Annotated[Path, typer.Option(help="Result folder.")] = Path("results/verify"),
     json: Json = False,
     quiet: Quiet = False,
 ) -> int:
     """Do the papers' claims hold?"""
     from fembridge import claims
+    from fembridge.claims import verification
     from fembridge.claims.results import summary
     from fembridge.output import terminal
-    from fembridge.output.figures import save
     from fembridge.output.report import write_report
     from fembridge.studies.environment import environment
     from fembridge.studies.folders import result_folder, strict_json, write_json
@@ -78,11 +79,8 @@ def verify(
             raise ValueError(f"only: {needs}")
         terminal.notice(quiet)(f"left out: {needs}")
     with result_folder(out) as folder:
-        results = []
-        for claim in terminal.progress("claims", quiet)(chosen):
-            results.append(claims.check(claim, setting))
-            save(results[-1].evidence.chart, folder / "figures", claim.id)
-        found = summary(results, seed)
+        every = verification.verify(chosen, setting, folder / "figures", jobs)
+        found = summary(list(terminal.progress("claims", quiet, len(chosen))(every)), seed)
         write_json(folder / "verdict.json", found)
         write_json(folder / "env.json", {**environment(), "seed": seed, "scale": scale})
         write_report(folder)

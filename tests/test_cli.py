@@ -67,6 +67,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Every command runs in an empty folder of its own, with a few good and bad files in it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("FEMBRIDGE_DEBUG", raising=False)
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")  # what is patched in this process is not in another
     np.save("knots.npy", [0.0, 0.25, 0.5, 0.9])
     np.save("complex.npy", [0.0, 0.5 + 1j])
     os.mkfifo("pipe")
@@ -595,6 +596,17 @@ def test_verify_is_reproducible_but_for_the_seconds(capsys: pytest.CaptureFixtur
     assert verdicts("a") == verdicts("b")
     name = "figures/hong2022.hat-symbol.svg"
     assert (Path("a") / name).read_bytes() == (Path("b") / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_two_processes_say_what_one_says(capsys: pytest.CaptureFixture[str]) -> None:
+    def verdicts(jobs: str) -> Any:
+        found = answer(capsys, "verify", "--only", "hong2022.*symbol*", "--jobs", jobs, "--out", jobs)
+        assert len(found["claims"]) == 2
+        return [one | {"seconds": None} for one in found["claims"]]
+
+    assert verdicts("1") == verdicts("2")
+    assert set(tree(Path("1"))) == set(tree(Path("2")))
 
 
 # ---- interrupts ----

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fembridge import __version__
 from fembridge.bridge.verdict import Verdict
 from fembridge.claims.claim import Result
 
+Entry = Mapping[str, Any]
 
-def overall(results: Sequence[Result]) -> Verdict:
+
+def overall(entries: Sequence[Entry]) -> Verdict:
     """Fail where a claim fails and is not known to, or is known to and passes; else inconclusive where one is."""
-    if any(result.verdict == ("pass" if result.claim.known else "fail") for result in results):
+    if any(one["verdict"] == ("pass" if one["known"] else "fail") for one in entries):
         return "fail"
-    return "inconclusive" if any(result.verdict == "inconclusive" for result in results) else "pass"
+    return "inconclusive" if any(one["verdict"] == "inconclusive" for one in entries) else "pass"
 
 
-def summary(results: Sequence[Result], seed: int) -> dict[str, Any]:
+def summary(entries: Sequence[Entry], seed: int) -> dict[str, Any]:
     """The content of verdict.json; the same for the same seed, but for the seconds."""
     return {
         "schema_version": 1,
         "fembridge": __version__,
         "seed": seed,
-        "verdict": overall(results),
-        "claims": [_entry(result) for result in results],
+        "verdict": overall(entries),
+        "claims": list(entries),
     }
 
 
-def _entry(result: Result) -> dict[str, Any]:
+def entry(result: Result) -> Entry:
+    """What verdict.json says of one claim."""
     claim = result.claim
     return {
         "id": claim.id,

@@ -19,11 +19,11 @@ SYMBOLS = {"pass": "✓ pass", "fail": "✗ fail", "inconclusive": "? inconclusi
 COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
 
 
-def progress(what: str, quiet: bool) -> Callable[[Iterable[Any]], Iterable[Any]]:
-    """A wrapper of iterables that draws a bar on stderr, where that is a terminal."""
+def progress(what: str, quiet: bool, total: int | None = None) -> Callable[[Iterable[Any]], Iterable[Any]]:
+    """A wrapper of iterables that draws a bar on stderr, where that is a terminal. total: of those without length."""
     if quiet or not sys.stderr.isatty():
         return lambda items: items
-    return lambda items: track(items, what, console=Console(stderr=True), transient=True)
+    return lambda items: track(items, what, total, console=Console(stderr=True), transient=True)
 
 
 def notice(quiet: bool) -> Callable[[str], None]:
