@@ -44,6 +44,8 @@ _HOME = {
     "stability_limit": "theory.rates",
     "predict_kernel": "theory.linearised",
     "sgd_moments": "theory.stochastic",
+    "design": "theory.design.designs",
+    "on_interval": "theory.design.boundary",
     # networks: measure
     "Hat": "networks.activations",
     "BSpline": "networks.activations",

@@ -1,0 +1,1 @@
+"""From a wanted spectrum to a spline activation: the theory run backwards."""
