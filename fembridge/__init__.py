@@ -45,7 +45,7 @@ _HOME = {
     "predict_kernel": "theory.linearised",
     "sgd_moments": "theory.stochastic",
     "design": "theory.design.designs",
-    "on_interval": "theory.design.boundary",
+    "designed_features": "theory.design.boundary",
     # networks: measure
     "Hat": "networks.activations",
     "BSpline": "networks.activations",

@@ -21,6 +21,7 @@ def select(pattern: str = "*") -> list[Claim]:
     from fembridge.claims import (
         basri2019,
         chizat2019,
+        design,
         digits,
         hong2022,
         images,
@@ -32,7 +33,7 @@ def select(pattern: str = "*") -> list[Claim]:
     )
 
     known = [*hong2022.CLAIMS, *sahs2022.CLAIMS, *sahs2025.CLAIMS, *basri2019.CLAIMS, *rahaman2019.CLAIMS]
-    known += [*images.CLAIMS, *digits.CLAIMS, *lee2019.CLAIMS, *chizat2019.CLAIMS, *related.CLAIMS]
+    known += [*images.CLAIMS, *digits.CLAIMS, *lee2019.CLAIMS, *chizat2019.CLAIMS, *related.CLAIMS, *design.CLAIMS]
     claims = [claim for claim in known if fnmatchcase(claim.id, pattern)]
     if not claims:
         raise ValueError(f'only: no claim matches "{pattern}"; there are {", ".join(claim.id for claim in known)}')

@@ -239,10 +239,21 @@ def steps_to_tolerance(
 
     Raises ValueError unless 0 < tolerance < 1, and as `predict`.
     """
+    return steps_of(least_squares(features, problem), tolerance, optimizer, learning_rate, momentum, initial)
+
+
+def steps_of(
+    system: LeastSquares,
+    tolerance: float = 0.1,
+    optimizer: str = "gd",
+    learning_rate: float | Literal["auto"] = "auto",
+    momentum: float = 0.0,
+    initial: ArrayLike | None = None,
+) -> Array:
+    """`steps_to_tolerance`, of any linear least-squares problem."""
     if not 0 < tolerance < 1:
         raise ValueError(f"tolerance: expected a number between 0 and 1, got {tolerance:g}")
     check_optimizer(optimizer, momentum)
-    system = least_squares(features, problem)
     modes = _eigenmodes(system, initial)
     eta = step_size(float(modes.eigenvalues[0]), learning_rate)
 

@@ -47,7 +47,7 @@ def mass(degree: int, cells: int) -> csr_array:
     return csr_array(gram(splines(degree, cells)))
 
 
-def on_interval(design: Design, cells: int) -> Designed:
+def designed_features(design: Design, cells: int) -> Designed:
     """All of the spline space on [0, 1] with n equal cells, in features of a designed activation.
 
     Inside, where they are not cut, stand the σ(x/h − j). What their span lacks of the space is its orthogonal
@@ -61,7 +61,7 @@ def on_interval(design: Design, cells: int) -> Designed:
     Raises ValueError where there are fewer cells than the boundary features of the two ends take.
 
     >>> from fembridge.theory.design.designs import design
-    >>> G = on_interval(design("flat", taps=3), 100).gram().toarray()
+    >>> G = designed_features(design("flat", taps=3), 100).gram().toarray()
     >>> bool(np.linalg.cond(G) < 1.08)
     True
     """

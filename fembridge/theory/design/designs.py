@@ -124,12 +124,19 @@ def design(
     if not tolerance > 0:
         raise ValueError(f"tolerance: expected a positive number, got {tolerance:g}")
     counts = range(demands.fewest, MOST + 1, 1 + symmetric)
-    first = bisect_left(counts, True, key=lambda count: _best(t, demands.of(count)).deviation <= tolerance)
-    for count in counts[first:]:  # the first one that will do, but for the constraints
-        found = _designed(t, demands.of(count))
+    for count in counts[_first(lambda i: _best(t, demands.of(counts[i])).deviation <= tolerance, len(counts)) :]:
+        found = _designed(t, demands.of(count))  # the first that will do, but for the constraints
         if found.deviation <= tolerance:
             return found
     raise ValueError(f"tolerance: {MOST} taps of degree {degree} do not meet the target to within {tolerance:g}")
+
+
+def _first(holds: Callable[[int], bool], count: int) -> int:
+    """The first index at which what holds from there on holds, tried at 1, 2, 4, … and then by bisection."""
+    high = 1
+    while high < count and not holds(high - 1):
+        high *= 2
+    return bisect_left(range(min(high, count)), True, lo=high // 2, key=holds)
 
 
 def _demands(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.interpolate import PchipInterpolator
+from scipy.interpolate import CubicSpline
 
 from fembridge.problem import Array, check_row, read_numbers
 
@@ -71,7 +71,7 @@ def band_pass(low: float | None, high: float | None, ratio: float = 100.0) -> Ta
 
 
 def of_array(numbers: ArrayLike, name: str = "array") -> Target:
-    """t through numbers at equispaced frequencies from 0 to π, by monotone cubics in its logarithm.
+    """t through numbers at equispaced frequencies from 0 to π, by a cubic spline in its logarithm.
 
     Raises ValueError unless they are at least two positive numbers.
 
@@ -85,8 +85,8 @@ def of_array(numbers: ArrayLike, name: str = "array") -> Target:
         i = int(np.argmin(t > 0))
         raise ValueError(f"target: expected positive numbers (|c(θ)|² s(θ) has no sign), got {t[i]:g} at entry {i}")
     x = np.linspace(0, 1, len(t))
-    curve = np.log(t)
-    return Target(name, lambda at: np.exp(PchipInterpolator(x, curve)(at)))
+    spline = CubicSpline(x, np.log(t))
+    return Target(name, lambda at: np.exp(spline(at)))
 
 
 def target(spec: str | Path | ArrayLike | Target | Callable[[Array], Array]) -> Target:

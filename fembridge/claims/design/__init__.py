@@ -1,0 +1,5 @@
+"""Designed activations: what the theory run backwards promises, measured on the networks that it makes."""
+
+from fembridge.claims.design import steps, symbols
+
+CLAIMS = [*symbols.CLAIMS, *steps.CLAIMS]
