@@ -71,7 +71,7 @@ def designed_features(design: Design, cells: int) -> Designed:
         raise ValueError(
             f"cells: expected at least {2 * (len(taps) + 2 * p)} for {len(taps)} taps of degree {p}, got {cells}"
         )
-    left, right = (end * np.sqrt(_level(design)) for end in _ends(design, window, cells > window))
+    left, right = (end * np.sqrt(level(design)) for end in _ends(design, window, cells > window))
     inside = _inside(design, cells)
     return Designed(design, cells, _stacked(left, inside, right, cells + p), (len(left), len(right)))
 
@@ -107,7 +107,7 @@ def _ends(design: Design, cells: int, cut: bool) -> tuple[Array, Array]:
     return left, right
 
 
-def _level(design: Design) -> float:
+def level(design: Design) -> float:
     """The geometric mean of the target over the band."""
     theta = np.pi * np.linspace(*design.band, 500)
     return float(np.exp(np.log(design.target(theta)).mean()))
