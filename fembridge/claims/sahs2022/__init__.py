@@ -2,7 +2,7 @@
 Initialization, Loss Surface, Hessian, and Gradient Flow Dynamics (arXiv 2008.01772).
 """
 
-from fembridge.claims.sahs2022 import adaptive, critical, flow, hessians, initial, kernel, views
+from fembridge.claims.sahs2022 import adaptive, critical, flow, hessians, initial, kernel, pinned, rank, views
 
-CLAIMS = [*views.CLAIMS, *initial.CLAIMS, *flow.CLAIMS, *critical.CLAIMS, *hessians.CLAIMS]
-CLAIMS += [*kernel.CLAIMS, *adaptive.CLAIMS]
+CLAIMS = [*views.CLAIMS, *initial.CLAIMS, *flow.CLAIMS, *critical.CLAIMS]
+CLAIMS += [*rank.CLAIMS, *pinned.CLAIMS, *hessians.CLAIMS, *kernel.CLAIMS, *adaptive.CLAIMS]
