@@ -57,6 +57,8 @@ _HOME = {
     "ntk": "networks.curvature",
     "hessian": "networks.curvature",
     "top_eigenvalues": "networks.leading",
+    "spline_view": "networks.univariate",
+    "spline_network": "networks.univariate",
     "train": "networks.training",
     "train_many": "networks.training",
     # the bridge between them

@@ -33,7 +33,7 @@ def moved(model: nn.Module, theta: Array) -> nn.Module:
     """A copy of a model with other parameters θ (P,)."""
     copy = deepcopy(model)
     with torch.no_grad():
-        nn.utils.vector_to_parameters(torch.as_tensor(theta), copy.parameters())
+        nn.utils.vector_to_parameters(torch.tensor(theta), copy.parameters())  # views of it, of a copy of θ
     return copy
 
 
