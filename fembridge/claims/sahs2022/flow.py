@@ -188,7 +188,7 @@ def _drift(setting: Setting) -> Evidence:
     model = perceptron("relu", [1, 16, 1])
     before = spline_view(moved(model, theta)).balance
     for count in steps.tolist():
-        copy: Any = moved(model, theta.copy())  # which training changes
+        copy: Any = moved(model, theta)
         train(copy, data, learning_rate=TIME / count, record=[count])
         drift.append(np.linalg.norm(spline_view(copy).balance - before))
     law, eta = rate * TIME / steps, TIME / steps
