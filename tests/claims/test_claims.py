@@ -30,6 +30,7 @@ SLOW = (
     "lee2019.width-*",
     "basri2019.circle-*",
     "images.*",
+    "related.pruning-condition",
     "sahs2022.balance-drift",
     "sahs2022.flow-conserved",
     "sahs2022.critical-*",
