@@ -20,6 +20,7 @@ EXPONENT_ALONE = {"hong2022.hat-fixed-width-decay", "hong2022.random-knots-condi
 # Nor, by as little as 1 %, where the cap on the constant leaves room for random ridges.
 EXPONENT_ALONE |= {claim.id for claim in CLAIMS if claim.id.startswith(("sahs2025.", "hong2022.nodal-hats"))}
 EXPONENT_ALONE |= {"lee2019.width-root", "lee2019.width-smooth", "lee2019.width-relu", "lee2019.lazy-scale"}
+EXPONENT_ALONE |= {"related.physics-momentum"}
 EXPONENT_ALONE |= {"design.one-step"}  # a bound on the whole, which no frequency attains by itself
 EXPONENT_ALONE -= {"hong2022.nodal-hats-1d"}
 # Claims that train, or draw, for longer than a few seconds; those over seeds do, but for some.
@@ -31,6 +32,7 @@ SLOW = (
     "basri2019.circle-*",
     "images.*",
     "related.pruning-condition",
+    "related.*-steps",
     "sahs2022.balance-drift",
     "sahs2022.flow-conserved",
     "sahs2022.critical-*",
@@ -71,6 +73,12 @@ FORMULAS = (
     ("theory.univariate.critical.moments", "sahs2022.critical-pieces"),
     ("theory.grams.coefficients", "sahs2022.hessian-congruence"),
     ("claims.sahs2022.rank.beam_roots", "sahs2022.hessian-beam"),
+    ("theory.wavelets.moments", "related.wavelets-moments"),
+    ("theory.wavelets.eigenvalues", "related.wavelets-spectrum"),
+    ("theory.thresholds.eigenvalues", "related.thresholds-spectrum"),
+    ("claims.related.seagull.power_spectrum", "related.seagull-decay"),
+    ("theory.profiles.eigenvalues", "related.seagull-steps"),
+    ("theory.physics.derivative_gram", "related.physics-grams"),
     ("theory.design.designs.shift_symbol", "design.random-targets"),
 )
 
