@@ -1,4 +1,7 @@
-"""What was written on the command line, as values. Raises ValueError with one line that names the option."""
+"""The options that verbs share, and what was written on the command line as values.
+
+Raises ValueError with one line that names the option. Heavy libraries are imported where they are used, as in `cli`.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,42 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from fembridge.problem import HIGHEST, Array, read_numbers
-from fembridge.theory.features import grid
+import typer
+from typer.core import TyperCommand
+
+if TYPE_CHECKING:
+    from fembridge.problem import Array
+
+Loss = Literal["mass", "stiffness", "h1"]
+Dtype = Literal["float64", "float32"]
+Method = Literal["auto", "dispersion", "sturm", "lanczos", "banded", "dense"]
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
+Activation = Annotated[str, typer.Option(help="Its name: relu, relu2, leaky-relu, step, hat, bspline0 … bspline3.")]
+Knots = Annotated[str, typer.Option(metavar="N|FILE", help="Equispaced knots, or a .npy or text file of knots.")]
+MaxMemory = Annotated[
+    float | None, typer.Option(metavar="GIB", help="Memory to take at most; half of the machine's if left out.")
+]
+Domain = Annotated[tuple[float, float], typer.Option(metavar="A B", help="Ends of the interval.")]
+
+
+class Intervals(TyperCommand):
+    """A verb whose option --domain takes two values and may come again."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Typer has no type for that: `--domain A B` is one to it, "A B"."""
+        for i in reversed([i for i, word in enumerate(args) if word == "--domain"]):
+            args[i + 1 : i + 3] = [" ".join(args[i + 1 : i + 3])]
+        return super().parse_args(ctx, args)
 
 
 def whole(option: str, text: str) -> int:
     """A whole number up to 2³¹ in size."""
+    from fembridge.problem import HIGHEST
+
     with suppress(ValueError):
         if abs(number := int(text)) <= HIGHEST:
             return number
@@ -22,6 +53,9 @@ def whole(option: str, text: str) -> int:
 
 def knots(text: str, domain: tuple[float, float]) -> Array:
     """Equispaced knots of a number, or those of a file."""
+    from fembridge.problem import read_numbers
+    from fembridge.theory.features import grid
+
     if text.removeprefix("-").isdecimal():
         return grid(whole("--knots", text), domain)
     if not Path(text).is_file():
