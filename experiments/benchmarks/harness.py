@@ -24,7 +24,7 @@ Array = NDArray[np.float64]
 Prepare = Callable[[Any], Callable[[], Any]]
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("one_dimension", "spectra", "curvature", "laplace", "partition", "training")
+NAMES = ("one_dimension", "spectra", "curvature", "laplace", "partition", "training", "films")
 SUBJECTS = tuple(f"experiments.benchmarks.{name}" for name in NAMES)
 """Modules that hold CASES."""
 PEERS = {"curvlinops": "curvlinops-for-pytorch", "pyhessian": "pyhessian", "shapely": "shapely"}

@@ -15,6 +15,7 @@ from fembridge.bridge.shallow import features_of, layers
 from fembridge.bridge.verdict import Verdict, judge, worst
 from fembridge.networks.activations import degree
 from fembridge.networks.models import kinks
+from fembridge.networks.recording import Observe
 from fembridge.networks.tangents import features as hidden_features
 from fembridge.networks.training import LOSS_LIMIT, Optimizer, Trajectory, train
 from fembridge.problem import Array, Complex, Problem, quadrature, sample
@@ -98,6 +99,7 @@ def compare(
     optimizer: Optimizer = "gd",
     learning_rate: float | Literal["auto"] = "auto",
     momentum: float = 0.0,
+    observe: Observe | None = None,
     progress: Callable[[Iterable[Any]], Iterable[Any]] | None = None,
     device: str = "cpu",
     dtype: torch.dtype = torch.float64,
@@ -105,7 +107,8 @@ def compare(
     """Predict the training of a shallow network's output weights, train it, and set the two side by side.
 
     The prediction sees numbers (inner weights, biases, initial output weights); training sees the module, the points
-    and, of the prediction, the learning rate alone. steps: their number, or all the steps to record.
+    and, of the prediction, the learning rate alone. steps: their number, or all the steps to record. observe: as in
+    `train`.
 
     Raises ValueError as `predict`, `expand` and `train`.
     """
@@ -122,6 +125,7 @@ def compare(
         learning_rate=prediction.learning_rate,
         momentum=momentum,
         record=at,
+        observe=observe,
         progress=progress,
         device=device,
         dtype=dtype,

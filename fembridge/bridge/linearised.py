@@ -17,6 +17,7 @@ from fembridge.bridge.comparison import log_steps, relative_error, starting_ampl
 from fembridge.bridge.linearisations import Linearisation, linearise
 from fembridge.bridge.verdict import Verdict, judge
 from fembridge.networks.kernels import fixed_kernel, tangent_kernel
+from fembridge.networks.recording import Observe
 from fembridge.networks.training import Engine, Optimizer, Progress, Trajectory, train_many
 from fembridge.problem import Array, Complex
 from fembridge.samples import Frequency, Samples
@@ -136,6 +137,7 @@ def compare_linearised(
     batch: int | None = None,
     seeds: Sequence[int] | None = None,
     refresh: Sequence[int] = (),
+    observe: Observe | None = None,
     engine: Engine = "auto",
     checkpoint: str | Path | None = None,
     progress: Progress | None = None,
@@ -146,7 +148,8 @@ def compare_linearised(
 
     The prediction sees numbers: u and K at the samples, over the parameters that require a gradient. The drift of the
     kernel is measured at every recorded step. steps: their number, or all the steps to record. refresh: steps at which
-    the prediction takes the kernel anew from the network as it was trained ("gd" alone).
+    the prediction takes the kernel anew from the network as it was trained ("gd" alone). observe(model) is called at
+    every recorded step; what it returns is not kept.
     learning_rate "auto": the least `Linearisation.rate`, 1/λ_max where there are no batches, for all networks.
     "adam", and "sgd" with momentum, have no closed form here: they are measured only.
 
@@ -171,7 +174,7 @@ def compare_linearised(
         momentum=momentum,
         batch=batch,
         seeds=seeds,
-        observe=None if why or still else _drift(models, every, linear, len(refresh) > 0),
+        observe=observe if why or still else _drift(models, every, linear, len(refresh) > 0, observe),
         engine=engine,
         checkpoint=checkpoint,
         progress=progress,
@@ -181,7 +184,7 @@ def compare_linearised(
     found = Linearised(at, every[0].frequencies, tuple(trajectories), max(data.size for data in every), eta, why)
     if why:
         return found
-    seen = [np.zeros((len(at), 1)) if path.observed is None else path.observed for path in trajectories]
+    seen = [np.zeros((len(at), 1)) if still else np.asarray(path.observed) for path in trajectories]
     if len(refresh):
         predictions = _refreshed(linear, at, refresh, seen, eta)
     else:
@@ -194,12 +197,18 @@ def compare_linearised(
 
 
 def _drift(
-    models: Sequence[nn.Module], samples: Sequence[Samples], linear: Sequence[Linearisation], whole: bool
-) -> Callable[[nn.Module], ArrayLike]:
+    models: Sequence[nn.Module],
+    samples: Sequence[Samples],
+    linear: Sequence[Linearisation],
+    whole: bool,
+    also: Observe | None,
+) -> Observe:
     """What is observed: |K_t − K_0|_F/|K_0|_F, and the whole of K_t after it where kernels will be taken anew."""
     starts = {id(model): (data, own.kernel) for model, data, own in zip(models, samples, linear, strict=True)}
 
     def observe(model: nn.Module) -> ArrayLike:
+        if also:
+            also(model)
         data, start = starts[id(model)]
         now = tangent_kernel(model, data.points)
         moved = np.linalg.norm(now - start) / np.linalg.norm(start)

@@ -69,14 +69,22 @@ def train(
     device: str = "cpu",
     dtype: str = "float64",
     checkpoint: Path | None = None,
+    record: NDArray[np.integer] | None = None,
+    observe: Callable[[Any], Any] | None = None,
 ) -> Trained:
     """Predict, train and compare one activation with every seed of a run file.
 
+    record: all the steps to keep, instead of the run file's. observe: called with each network at each of them.
+
     Raises ValueError where the configuration asks for what theory or network cannot do.
     """
+    from fembridge.bridge.comparison import log_steps
+
+    steps = log_steps(config.training.steps, config.training.record) if record is None else record
+    options = {"steps": steps, "observe": observe, "progress": progress, "device": device}
     if has_exact_theory(config):
-        return _exact(config, label, progress, device, dtype)
-    return _perceptrons(config, label, progress, device, dtype, checkpoint)
+        return _exact(config, label, dtype, options)
+    return _perceptrons(config, label, {**options, "dtype": dtype, "checkpoint": checkpoint})
 
 
 def seeds(config: Config) -> range:
@@ -84,11 +92,11 @@ def seeds(config: Config) -> range:
     return range(config.seed, config.seed + config.training.repeats)
 
 
-def _exact(config: Config, label: str, progress: Any, device: str, dtype: str) -> Trained:
+def _exact(config: Config, label: str, dtype: str, options: Mapping[str, Any]) -> Trained:
     """Output weights of shallow networks on an interval: theory knows every step."""
     from fembridge.bridge.verdict import worst
 
-    found = [_compared(config, label, seed, progress, device, dtype) for seed in seeds(config)]
+    found = [_compared(config, label, seed, dtype, options) for seed in seeds(config)]
     compared = [one for one, _, _ in found]
     first = compared[0]
     return Trained(
@@ -112,7 +120,7 @@ def _exact(config: Config, label: str, progress: Any, device: str, dtype: str) -
 
 
 def _compared(
-    config: Config, label: str, seed: int, progress: Any, device: str, dtype: str
+    config: Config, label: str, seed: int, dtype: str, options: Mapping[str, Any]
 ) -> tuple[Comparison, dict[str, Array], Array]:
     """One seed: its comparison, its trained weights, the predicted steps to learn."""
     from fembridge.bridge.comparison import compare, output_weights
@@ -120,7 +128,7 @@ def _compared(
     from fembridge.networks.models import initialise
     from fembridge.theory.prediction import steps_to_tolerance
 
-    stated, network, training = problem(config), config.network, config.training
+    stated, network = problem(config), config.network
     optimizer: dict[str, Any] = {
         "optimizer": config.optimizer.name,
         "learning_rate": config.optimizer.learning_rate,
@@ -132,22 +140,11 @@ def _compared(
         model.float()  # theory, too, is to see the rounded numbers
     features, start = features_of(model, stated.domain), output_weights(model)
     steps = steps_to_tolerance(features, stated, config.verdict.learned, **optimizer, initial=start)
-    compared = compare(
-        stated,
-        model,
-        steps=training.steps,
-        record=training.record,
-        **optimizer,
-        progress=progress,
-        device=device,
-        dtype=next(model.parameters()).dtype,
-    )
+    compared = compare(stated, model, **optimizer, **options, dtype=next(model.parameters()).dtype)
     return compared, _state(model), steps
 
 
-def _perceptrons(
-    config: Config, label: str, progress: Any, device: str, dtype: str, checkpoint: Path | None
-) -> Trained:
+def _perceptrons(config: Config, label: str, options: Mapping[str, Any]) -> Trained:
     """Networks of any depth, whatever of them is trained: theory is linearised, or there is none."""
     from fembridge.networks.perceptrons import perceptron
 
@@ -166,32 +163,29 @@ def _perceptrons(
         )
         for seed in seeds(config)
     ]
-    options: dict[str, Any] = {
+    every: dict[str, Any] = {
+        **options,
         "optimizer": config.optimizer.name,
         "learning_rate": config.optimizer.learning_rate,
         "momentum": config.optimizer.momentum or 0.0,
         "batch": config.optimizer.batch,
         "seeds": list(seeds(config)),
-        "progress": progress,
-        "device": device,
-        "dtype": dtype,
-        "checkpoint": checkpoint,
     }
     alone = config.optimizer.name == "adam" or config.verdict.statistic in OF_VALIDATION
     run = _measured if alone else _linearised
-    return run(config, models, samples(config), options)
+    return run(config, models, samples(config), every)
 
 
 def _measured(config: Config, models: Sequence[Any], data: Samples, options: Mapping[str, Any]) -> Trained:
     """Training alone: nothing is predicted."""
-    from fembridge.bridge.comparison import log_steps
     from fembridge.bridge.validation import validation
     from fembridge.networks.training import train_many
 
     target = config.problem.target
     seen = validation(target.validation(config.seed)) if isinstance(target, Digits) else None
-    record = log_steps(config.training.steps, config.training.record)
-    paths = train_many(models, data, record=record, observe=seen, **options)
+    given = dict(options)
+    record, observe = given.pop("steps"), given.pop("observe")
+    paths = train_many(models, data, record=record, observe=seen or observe, **given)
     return Trained(
         theory="none",
         **_measurements(data, paths, models),
@@ -205,10 +199,8 @@ def _linearised(config: Config, models: Sequence[Any], data: Samples, options: M
     from fembridge.bridge.learning import first_below
     from fembridge.bridge.linearised import compare_linearised
 
-    training, theory = config.training, config.theory
-    found = compare_linearised(
-        models, data, steps=training.steps, record=training.record, refresh=theory.refresh, **options
-    )
+    theory = config.theory
+    found = compare_linearised(models, data, refresh=theory.refresh, **options)
     first, tolerance, learned = found.predictions[0], config.verdict.tolerance, config.verdict.learned
     every = [first_below(found.steps, np.abs(one.coefficients), learned) for one in found.predictions]
     return Trained(
