@@ -22,7 +22,8 @@ EXPONENT_ALONE |= {claim.id for claim in CLAIMS if claim.id.startswith(("sahs202
 EXPONENT_ALONE |= {"lee2019.width-root", "lee2019.width-smooth", "lee2019.width-relu", "lee2019.lazy-scale"}
 EXPONENT_ALONE |= {"related.physics-momentum"}
 EXPONENT_ALONE |= {"design.one-step"}  # a bound on the whole, which no frequency attains by itself
-EXPONENT_ALONE -= {"hong2022.nodal-hats-1d"}
+EXPONENT_ALONE -= {"hong2022.nodal-hats-1d", "sahs2025.radon-parameters", "sahs2025.velocities"}
+EXPONENT_ALONE -= {"sahs2025.velocity-jumps", "sahs2025.seminorm-table"}
 # Claims that train, or draw, for longer than a few seconds; those over seeds do, but for some.
 SLOW = (
     "hong2022.random-knots-condition",
@@ -76,6 +77,8 @@ FORMULAS = (
     ("claims.sahs2022.rank.beam_roots", "sahs2022.hessian-beam"),
     ("theory.univariate.variational.moments", "sahs2022.natural-spline"),
     ("claims.sahs2022.kernel.nearest_weights", "sahs2022.kernel-start"),
+    ("theory.radon.pinning.velocity_jumps", "sahs2025.velocity-jumps"),
+    ("claims.sahs2025.parameters.ridge_sum", "sahs2025.radon-parameters"),
     ("theory.wavelets.moments", "related.wavelets-moments"),
     ("theory.wavelets.eigenvalues", "related.wavelets-spectrum"),
     ("theory.thresholds.eigenvalues", "related.thresholds-spectrum"),
@@ -235,5 +238,5 @@ def test_claims_on_digits_wait_for_their_packages(monkeypatch: pytest.MonkeyPatc
     assert claims.testable(CLAIMS) == (CLAIMS, [])
     monkeypatch.setattr(claims, "find_spec", lambda name: None)
     here, without = claims.testable(CLAIMS)
-    assert {claim.id.split(".")[0] for claim in without} == {"digits", "images"}
-    assert not any(claim.id.startswith("digits.") or "photograph" in claim.id for claim in here)
+    assert {claim.id.split(".")[0] for claim in without} == {"digits", "images", "sahs2025"}
+    assert not any("digits" in claim.id or "photograph" in claim.id for claim in here)
