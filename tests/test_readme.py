@@ -21,7 +21,7 @@ COMMANDS = [
 @pytest.mark.parametrize(
     "code",
     re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL),
-    ids=["expand", "theory", "curvature", "compare", "linearised"],
+    ids=["design", "view", "expand", "theory", "curvature", "compare", "linearised"],
 )
 def test_python(code: str, capsys: pytest.CaptureFixture[str]) -> None:
     exec(code, {})

@@ -23,12 +23,15 @@ EXPONENT_ALONE |= {"lee2019.width-root", "lee2019.width-smooth", "lee2019.width-
 EXPONENT_ALONE |= {"related.physics-momentum"}
 EXPONENT_ALONE |= {"design.one-step"}  # a bound on the whole, which no frequency attains by itself
 EXPONENT_ALONE -= {"hong2022.nodal-hats-1d", "sahs2025.radon-parameters", "sahs2025.velocities"}
-EXPONENT_ALONE -= {"sahs2025.velocity-jumps", "sahs2025.seminorm-table"}
+EXPONENT_ALONE -= {"sahs2025.velocity-jumps", "sahs2025.seminorm-table", "sahs2025.designed-penalty"}
 # Claims that train, or draw, for longer than a few seconds; those over seeds do, but for some.
 SLOW = (
     "hong2022.random-knots-condition",
     "hong2022.bias-relu",
     "sahs2025.*-3d",
+    "sahs2025.weight-scales",
+    "sahs2025.*interpolant*",
+    "sahs2025.penalty-exponents-*",
     "lee2019.width-*",
     "basri2019.circle-*",
     "images.*",
@@ -79,6 +82,7 @@ FORMULAS = (
     ("claims.sahs2022.kernel.nearest_weights", "sahs2022.kernel-start"),
     ("theory.radon.pinning.velocity_jumps", "sahs2025.velocity-jumps"),
     ("claims.sahs2025.parameters.ridge_sum", "sahs2025.radon-parameters"),
+    ("claims.sahs2025.transforms.power_spectrum", "sahs2025.seminorm-table"),
     ("theory.wavelets.moments", "related.wavelets-moments"),
     ("theory.wavelets.eigenvalues", "related.wavelets-spectrum"),
     ("theory.thresholds.eigenvalues", "related.thresholds-spectrum"),
