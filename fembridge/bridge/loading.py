@@ -32,7 +32,7 @@ def from_factory(spec: str) -> nn.Module:
     module, _, name = spec.partition(":")
     if not module or not name:
         raise ValueError(f'network: expected MODULE:FACTORY, such as nets:make, got "{spec:.200}"')
-    with _their_code():
+    with their_code():
         try:
             found = getattr(import_module(module), name)
             if not isinstance(found, nn.Module) and callable(found):
@@ -100,7 +100,7 @@ def save_weights(model: nn.Module, path: str | PathLike[str]) -> None:
 
 
 @contextmanager
-def _their_code() -> Iterator[None]:
+def their_code() -> Iterator[None]:
     """The current directory is searched for modules, and stdout, which is for results, is closed to prints."""
     here = getcwd()
     sys.path.insert(0, here)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
 
 import typer
 
 from fembridge import __version__, arguments
-from fembridge.arguments import Activation, Domain, Json, Knots, Loss, MaxMemory, Method
+from fembridge.arguments import Activation, Domain, Json, Knots, Loss, MaxMemory, Method, Quiet
 from fembridge.cli.app import EXIT_CODES, app
 
 FORMS = "flat, power:EXPONENT[,CORNER], low-pass:CUT, high-pass:CUT, band-pass:LOW,HIGH, or a file of positive numbers."
+OF_CARDS = "A name, a spline in a .toml or .json file (what design --out writes), or a module of your own."
 
 
 @app.command()
@@ -152,8 +154,39 @@ def design(
     if out:
         with result_file(out) as file:
             file.write_text(strict_json(told, indent=2) + "\n", encoding="utf-8")
+    if card:
+        from fembridge.studies.card import write_card
+
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / "design.json"
+            file.write_text(strict_json(told), encoding="utf-8")
+            write_card(str(file), card)
     if json:
         print(strict_json(told))
     else:
         terminal.show(*study.lines(told), f"verdict: {terminal.SYMBOLS[told['verdict']]}")
     return EXIT_CODES[told["verdict"]]
+
+
+@app.command()
+def card(
+    activation: Annotated[str, typer.Argument(metavar="NAME|FILE|MODULE:NAME", help=OF_CARDS)],
+    scale: Annotated[Literal["quick", "full"], typer.Option(help="Half a minute, or some minutes.")] = "quick",
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of random networks.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Result folder; results/cards/NAME if left out.")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """One page on one activation: symbol, condition, predicted and measured rates."""
+    from fembridge.output import terminal
+    from fembridge.studies.card import write_card
+    from fembridge.studies.folders import strict_json
+
+    folder = out or Path("results/cards") / Path(activation).stem.replace(":", ".")
+    made = write_card(activation, folder, scale=scale, seed=seed, progress=terminal.progress("card", quiet, 6))
+    if json:
+        print(strict_json(made))
+    else:
+        verdict = f"verdict: {terminal.SYMBOLS[made['verdict']]}"
+        terminal.show(made["headline"], verdict, f"card: {folder / 'card.html'}, {folder / 'card.pdf'}")
+    return EXIT_CODES[made["verdict"]]

@@ -48,7 +48,7 @@ def draw_curves(chart: Chart) -> Figure:
     if chart.noise_floor is not None:
         notes += _veil(axes, chart.noise_floor)
     for axis in (axes.xaxis, axes.yaxis):
-        _plain_ticks(axis)
+        plain_ticks(axis)
     axes.set_title(legible(chart.title, 85))
     axes.set(xlabel=legible(chart.xlabel, 85), ylabel=legible(chart.ylabel, 45))
     _legend(axes, chart, colors)
@@ -206,7 +206,7 @@ def _veil(axes: Axes, floor: float) -> list[str]:
     return []
 
 
-def _plain_ticks(axis: Axis) -> None:
+def plain_ticks(axis: Axis) -> None:
     """Plain numbers on a logarithmic axis of few decades, where powers of ten would be one or two."""
     low, high = axis.get_view_interval()
     if axis.get_scale() != "log" or high >= 300 * low:

@@ -134,7 +134,7 @@ def write_report(folder: str | Path) -> Path:
         context["config"] = _read_text(config) if config.exists() else None
         files = sorted((folder / "figures").glob("*.svg"))
         context["figures"] = {file.stem: inline(file, f"figure-{i}-", file.stem) for i, file in enumerate(files)}
-    page = _templates().get_template(template).render(context)
+    page = templates().get_template(template).render(context)
     return write(folder / "report.html", page.encode())
 
 
@@ -227,10 +227,11 @@ def number(value: float | list[int] | None) -> str:
     return (digits + (str(int(exponent)).translate(SUPERSCRIPTS) if exponent else "")).replace("-", "\N{MINUS SIGN}")
 
 
-def _templates() -> Environment:
+def templates() -> Environment:
+    """The templates of all pages, which escape what they are given."""
     loader = PackageLoader("fembridge.output")
-    templates = Environment(
+    environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    templates.filters["number"] = number
-    return templates
+    environment.filters["number"] = number
+    return environment

@@ -36,6 +36,7 @@ SLOW = (
     "basri2019.circle-*",
     "images.*",
     "sahs2022.natural-spline",
+    "design.contest-*",
     "related.pruning-condition",
     "related.*-steps",
     "sahs2022.balance-drift",
@@ -89,6 +90,7 @@ FORMULAS = (
     ("claims.related.seagull.power_spectrum", "related.seagull-decay"),
     ("theory.profiles.eigenvalues", "related.seagull-steps"),
     ("theory.physics.derivative_gram", "related.physics-grams"),
+    ("theory.prediction.contraction", "design.contest-predicted"),
     ("theory.design.designs.shift_symbol", "design.random-targets"),
 )
 

@@ -39,9 +39,9 @@ def test_gradient_descent_ends_there() -> None:
     """Of the output weights, from zero."""
     model = network("relu", 200)
     phi = hidden(model, X).numpy()
-    v = np.zeros(200)
+    v, rate = np.zeros(200), 0.9 / np.linalg.norm(phi, 2) ** 2
     for _ in range(20000):
-        v -= 0.9 / np.linalg.norm(phi, 2) ** 2 * phi.T @ (phi @ v - Y)
+        v -= rate * phi.T @ (phi @ v - Y)
     assert np.abs(least_norm(model, X, Y, 3 * X, 0).values - hidden(model, 3 * X).numpy() @ v).max() < 1e-6
 
 
