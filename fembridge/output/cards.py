@@ -47,12 +47,10 @@ def write_page(folder: str | Path, card: Mapping[str, Any], environment: Mapping
     folder = Path(folder)
     names = [name for section in card["sections"] for name in section["figures"]]
     figures = {name: inline(folder / "figures" / f"{name}.svg", f"figure-{i}-", name) for i, name in enumerate(names)}
-    environment = templates()
-    environment.filters["spoken"] = spoken
-    page = environment.get_template("card.html.j2").render(
-        summary=card, card=card, figures=figures, environment=environment
-    )
-    return write(folder / "card.html", page.encode())
+    jinja = templates()
+    jinja.filters["spoken"] = spoken
+    text = jinja.get_template("card.html.j2").render(summary=card, card=card, figures=figures, environment=environment)
+    return write(folder / "card.html", text.encode())
 
 
 def write_sheet(path: str | Path, title: str, headline: str, charts: Sequence[Chart]) -> Path:
