@@ -244,5 +244,5 @@ def test_claims_on_digits_wait_for_their_packages(monkeypatch: pytest.MonkeyPatc
     assert claims.testable(CLAIMS) == (CLAIMS, [])
     monkeypatch.setattr(claims, "find_spec", lambda name: None)
     here, without = claims.testable(CLAIMS)
-    assert {claim.id.split(".")[0] for claim in without} == {"digits", "images", "sahs2025"}
+    assert {claim.id.split(".")[0] for claim in without} == {"design", "digits", "images", "sahs2025"}
     assert not any("digits" in claim.id or "photograph" in claim.id for claim in here)

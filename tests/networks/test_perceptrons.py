@@ -117,7 +117,7 @@ def test_what_trains(globs, expected):
         ({"output_scale": np.inf}, "output_scale: expected a positive number, got inf"),
         ({"trained": "1.weight"}, "trained: expected a glob that matches one of 0.weight, .*, got '1.weight'"),
         ({"trained": ()}, "trained: expected a glob .*, got ''"),
-        ({"spec": "sine"}, "activation: expected one of relu"),
+        ({"spec": "cosine"}, "activation: expected one of relu"),
     ],
     ids=lambda value: value if isinstance(value, str) else "-".join(value),
 )
