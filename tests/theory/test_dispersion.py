@@ -57,7 +57,7 @@ def brackets_a_root(value: float, tolerance: float, n: int, constant: bool) -> b
     return bool(low * high < 0)
 
 
-@pytest.mark.parametrize("affine", [False, True])
+@pytest.mark.parametrize("affine", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_million_knots(affine: bool) -> None:
     """A root within 1e-12 of λ, and nθ between (k−1)π and kπ, where there is one root: it is the k-th.
 
