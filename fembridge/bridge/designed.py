@@ -18,7 +18,7 @@ from fembridge.theory.design.designs import Design
 from fembridge.theory.features import grid
 from fembridge.theory.features import on_knots as features_on_knots
 from fembridge.theory.modes import fourier
-from fembridge.theory.prediction import LeastSquares, solve, steps_of
+from fembridge.theory.prediction import LeastSquares, of_features, solve, steps_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +69,7 @@ def trial(features: Design | str, cells: int) -> Trial:
         model, phi = spline_network(degree, cells, T), splines(degree, cells)(x) @ T.T
     k = list(range(1, cells // 4 + 1))
     f = _interpolated(degree, cells, k, x)
-    read, root = w * fourier(x, k, (0.0, 1.0)), np.sqrt(w)
-    system = LeastSquares(root[:, None] * phi, root * f, read @ phi, read @ f, float(np.sqrt(2 * w @ f**2)))
+    system = of_features(phi, f, w, w * fourier(x, k, (0.0, 1.0)))
     samples = Samples(x[:, None], f, w, tuple(k), waves_on(x[:, None], w, [(0, 1)], k))
     return Trial(model, system, samples)
 

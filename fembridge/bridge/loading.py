@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
 from itertools import pairwise
 from os import PathLike, getcwd
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -29,19 +30,25 @@ def from_factory(spec: str) -> nn.Module:
 
     Raises ValueError, in one line, where it cannot be imported, has no such name, raises, or gives something else.
     """
-    module, _, name = spec.partition(":")
-    if not module or not name:
+    if "" in spec.partition(":"):
         raise ValueError(f'network: expected MODULE:FACTORY, such as nets:make, got "{spec:.200}"')
-    with their_code():
-        try:
-            found = getattr(import_module(module), name)
-            if not isinstance(found, nn.Module) and callable(found):
-                found = found()
-        except (Exception, SystemExit) as error:
-            raise ValueError(f"{spec}: {type(error).__name__}: {error}") from error
+    found = imported(spec, lambda one: one if isinstance(one, nn.Module) or not callable(one) else one())
     if not isinstance(found, nn.Module):
         raise ValueError(f"{spec}: expected a torch.nn.Module or a function that returns one, got {_kind(found)}")
     return found.eval()
+
+
+def imported(spec: str, made: Callable[[Any], Any]) -> Any:
+    """What `made` makes of the object that MODULE:NAME names.
+
+    Raises ValueError where it cannot be imported, or made.
+    """
+    module, _, name = spec.partition(":")
+    with their_code():
+        try:
+            return made(getattr(import_module(module), name))
+        except (Exception, SystemExit) as error:
+            raise ValueError(f"{spec}: {type(error).__name__}: {error}") from error
 
 
 def from_weights(path: str | PathLike[str], sizes: Sequence[int], activation: str = "relu") -> nn.Sequential:

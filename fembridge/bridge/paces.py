@@ -21,7 +21,7 @@ from fembridge.problem import Array, Problem, sines
 from fembridge.samples import Samples, on_circle, samples_of
 from fembridge.theory.features import Features
 from fembridge.theory.linearised import predict_kernel
-from fembridge.theory.prediction import LeastSquares, least_squares, solve, steps_of
+from fembridge.theory.prediction import least_squares, of_features, solve, steps_of
 from fembridge.theory.rings import tangent_rayleigh
 
 UNIT = (0.0, 1.0)
@@ -132,7 +132,7 @@ def output_pace(subject: Subject, n: int, problem: Problem, last: int) -> Pace:
     if subject.spline:
         system = least_squares(Features(subject.spline, w, b, UNIT), problem)
     else:
-        system = _system(subject.sigma(np.multiply.outer(x, w) + b), data)
+        system = of_features(subject.sigma(np.multiply.outer(x, w) + b), data.values, data.weights, data.waves)
     law = steps_of(system, LEARNED)[None]
     steps, trained = _schedule(law, last)
     rate = len(x) / float(np.linalg.svd(features(model, x).detach().numpy(), compute_uv=False)[0]) ** 2
@@ -188,11 +188,6 @@ def _pace(
 def _kernel(model: nn.Module, data: Samples) -> Array:
     J = np.concatenate(list(jacobian(model, data.points).values()), axis=1)
     return np.asarray(J @ J.T)
-
-
-def _system(phi: Array, data: Samples) -> LeastSquares:
-    root = np.sqrt(data.weights)
-    return LeastSquares(root[:, None] * phi, root * data.values, data.waves @ phi, data.waves @ data.values, data.size)
 
 
 def _schedule(law: Array, last: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

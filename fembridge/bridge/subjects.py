@@ -6,7 +6,6 @@ import json
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -14,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fembridge.bridge.loading import their_code
+from fembridge.bridge.loading import imported, their_code
 from fembridge.networks.activations import NAMED, activation
 from fembridge.networks.smooth import SMOOTH
 from fembridge.problem import Array
@@ -68,9 +67,9 @@ class Subject:
         return self.spline is not None and self.spline.compact
 
 
-def subject(spec: str) -> Subject:
-    """The activation of a name, of a file (.toml or .json) with a table {knots, coefficients, degree}, which may hold
-    more, or of MODULE:NAME, code that is imported.
+def subject(spec: str | Mapping[str, Any]) -> Subject:
+    """The activation of a name, of a table {knots, coefficients, degree}, which may hold more, of a file of one (.toml
+    or .json), or of MODULE:NAME, code that is imported.
 
     Raises ValueError, in one line, for anything else, a table that is no spline, and code that cannot be imported or
     does not act on each number by itself.
@@ -78,12 +77,14 @@ def subject(spec: str) -> Subject:
     >>> subject("hat").spline.support
     (0.0, 2.0)
     """
+    if not isinstance(spec, str):
+        return of_table({key: spec[key] for key in TABLE}, "design")
     if spec in NAMES:
         return of_name(spec)
     if Path(spec).suffix in (".toml", ".json"):
         return of_table(read_table(spec), Path(spec).stem)
     if ":" in spec:
-        return of_function(imported(spec), spec)
+        return of_function(function(spec), spec)
     raise ValueError(
         f"activation: expected one of {', '.join(NAMES)}, a .toml or .json file or MODULE:NAME, got {spec!r:.80}"
     )
@@ -161,21 +162,17 @@ def read_table(path: str) -> dict[str, Any]:
     return {key: found[key] for key in TABLE}
 
 
-def imported(spec: str) -> Callable[[Tensor], Tensor]:
+def function(spec: str) -> Callable[[Tensor], Tensor]:
     """What MODULE:NAME names: a module, an instance of a class of modules, or a function.
 
     Raises ValueError, in one line, where it cannot be imported or is none of these.
     """
-    module, _, name = spec.partition(":")
-    if not module or not name:
+    if "" in spec.partition(":"):
         raise ValueError(f'activation: expected MODULE:NAME, such as nets:Swish, got "{spec:.80}"')
-    with their_code():
-        try:
-            found = getattr(import_module(module), name)
-            if isinstance(found, type) and issubclass(found, nn.Module):
-                found = found()
-        except (Exception, SystemExit) as error:
-            raise ValueError(_one_line(f"{spec}: {type(error).__name__}: {error}")) from error
+    try:
+        found = imported(spec, lambda one: one() if isinstance(one, type) and issubclass(one, nn.Module) else one)
+    except ValueError as error:
+        raise ValueError(_one_line(str(error))) from error
     if not callable(found):
         raise ValueError(f"{spec}: expected a module or a function of tensors, got {type(found).__name__}")
     return cast("Callable[[Tensor], Tensor]", found)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
 
 import typer
@@ -157,10 +156,7 @@ def design(
     if card:
         from fembridge.studies.card import write_card
 
-        with TemporaryDirectory() as folder:
-            file = Path(folder) / "design.json"
-            file.write_text(strict_json(told), encoding="utf-8")
-            write_card(str(file), card)
+        write_card(told, card)
     if json:
         print(strict_json(told))
     else:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
 from torch import nn
 
 from fembridge.networks.activations import BSpline
 from fembridge.networks.affine import FixedAffine, linear
+from fembridge.networks.readouts import hidden
 from fembridge.problem import Array
 
 
@@ -19,6 +19,7 @@ def spline_network(degree: int, cells: int, matrix: ArrayLike) -> nn.Sequential:
 
     Raises ValueError for a matrix of another width.
 
+    >>> import torch
     >>> u = spline_network(1, cells=2, matrix=np.eye(3))
     >>> u[:-1](torch.tensor([[0.25]], dtype=torch.float64))
     tensor([[0.5000, 0.5000, 0.0000]], dtype=torch.float64)
@@ -39,6 +40,5 @@ def last_gram(model: nn.Sequential, points: ArrayLike, weights: ArrayLike) -> Ar
     array([[1.25, 0.25],
            [0.25, 0.25]])
     """
-    with torch.no_grad():
-        phi = model[:-1](torch.as_tensor(np.asarray(points, dtype=float))[:, None]).numpy()
+    phi = hidden(model, np.asarray(points, dtype=float)[:, None]).numpy()
     return np.asarray((phi.T * np.asarray(weights)) @ phi)

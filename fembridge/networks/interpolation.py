@@ -9,6 +9,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
+from fembridge.networks.readouts import hidden
 from fembridge.problem import Array
 
 
@@ -19,18 +20,6 @@ class LeastNorm:
     values: Array
     square: float
     residual: float
-
-
-def hidden(model: nn.Sequential, points: ArrayLike | Tensor) -> Tensor:
-    """σ(w_j·x_q + b_j) at points (N, d): (N, n), of Linear(d, n), σ and whatever follows.
-
-    >>> from fembridge.networks.ridges import ridges
-    >>> hidden(ridges(nn.ReLU(), [[1.0], [2.0]], [0.0, -1.0], [1.0, 1.0]), [[2.0]])
-    tensor([[2., 3.]], dtype=torch.float64)
-    """
-    with torch.no_grad():
-        out: Tensor = model[:2](torch.as_tensor(points, dtype=torch.float64))
-    return out
 
 
 def least_norm(model: nn.Sequential, points: ArrayLike, values: ArrayLike, at: ArrayLike, terms: int) -> LeastNorm:

@@ -1,13 +1,11 @@
-"""Linear read-outs of features that stay: u(x) = V σ(W x + b), of which V alone trains or is fitted at once."""
+"""Linear read-outs of features that stay: u(x) = V σ(W x + b), of which V alone trains."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from torch import nn
+from torch import Tensor, nn
 
 from fembridge.networks.affine import linear
 from fembridge.networks.outputs import outputs
@@ -27,22 +25,15 @@ def readout(activation: nn.Module, weights: ArrayLike, biases: ArrayLike, count:
     return nn.Sequential(inner, activation, linear(np.zeros((count, inner.out_features)), None))
 
 
-def interpolate(model: nn.Sequential, samples: Samples) -> None:
-    """Set V to the least-squares solution of the least norm at the samples, (N,) or (N, C), by singular values.
+def hidden(model: nn.Sequential, points: ArrayLike | Tensor) -> Tensor:
+    """What the last layer is given at points (N, d): (N, n), without a graph.
 
-    That is where gradient descent from V = 0 tends. Singular values below n ε of the largest count as 0.
-
-    >>> line = readout(nn.ReLU(), [[1.0], [1.0]], [0.0, 0.0])
-    >>> interpolate(line, Samples([[2.0]], [4.0]))
-    >>> line[2].weight.detach().numpy().round(12)
-    array([[1., 1.]])
+    >>> hidden(readout(nn.ReLU(), [[1.0], [2.0]], [0.0, -1.0]), [[2.0]])
+    tensor([[2., 3.]], dtype=torch.float64)
     """
-    hidden = model[:2](torch.as_tensor(samples.points)).detach()
-    goal = torch.as_tensor(samples.values.reshape(len(samples), -1))
-    found = torch.linalg.lstsq(hidden, goal, driver="gelsd").solution
     with torch.no_grad():
-        outer: Any = model[2]
-        outer.weight.copy_(found.T)
+        out: Tensor = model[:-1](torch.as_tensor(points, dtype=torch.float64))
+    return out
 
 
 def risk(model: nn.Module, samples: Samples) -> Array:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from torch import nn
 
 from fembridge.networks.activations import SplineActivation
@@ -17,6 +16,7 @@ SLOPES = (1 / 6, -8 / 6, 23 / 6, -32 / 6, 23 / 6, -8 / 6, 1 / 6)  # jumps of ψ'
 def as_relus() -> nn.Sequential:
     """ψ as a network of seven ReLUs: Σ_i c_i ReLU(x − i/2), c = (1, −8, 23, −32, 23, −8, 1)/6.
 
+    >>> import torch
     >>> as_relus()(torch.tensor([[1.5], [4.0]], dtype=torch.float64)).detach().round(decimals=12).ravel()
     tensor([0.8333, 0.0000], dtype=torch.float64)
     """
@@ -49,12 +49,6 @@ def wavelets(levels: int) -> nn.Sequential:
     psi = SplineActivation(np.arange(7) / 2, np.array([1, -6, 10, -6, 1]) / 12, 1)
     fixed = [linear(weights[:, None], biases), psi, linear(fold, None)]
     return nn.Sequential(*(module.requires_grad_(False) for module in fixed), linear(np.zeros((1, len(fold))), None))
-
-
-def values(network: nn.Sequential, x: Array) -> Array:
-    """The features at points (N,): what the last layer of a network is given, (N, n)."""
-    with torch.no_grad():
-        return np.asarray(network[:-1](torch.as_tensor(x)[:, None]).numpy())
 
 
 def _folded(count: int) -> Array:

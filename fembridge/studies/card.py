@@ -27,14 +27,14 @@ BOUNDED = 0.3  # an exponent of κ below is none: κ(256) is less than 1.25 time
 
 
 def write_card(
-    spec: str, out: str | Path, *, scale: Literal["quick", "full"] = "quick", seed: int = 0,
+    spec: str | Mapping[str, Any], out: str | Path, *, scale: Literal["quick", "full"] = "quick", seed: int = 0,
     progress: Progress | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Measure the activation that `spec` names beside theory, and write the result folder `out`.
 
-    spec: a name, a .toml or .json file with a table {knots, coefficients, degree}, or MODULE:NAME. progress wraps the
-    sections. The folder holds card.html, card.pdf (all figures on one page), card.json (what is returned), env.json and
-    figures/. What code of others prints goes to stderr.
+    spec: a name, a table {knots, coefficients, degree}, a .toml or .json file of one, or MODULE:NAME. progress wraps
+    the sections. The folder holds card.html, card.pdf (all figures on one page), card.json (what is returned), env.json
+    and figures/. What code of others prints goes to stderr.
 
     Raises ValueError for a spec that names no activation, another scale, a seed that is no whole number from 0 on, and
     `out` that cannot be written. Nothing is left behind then.

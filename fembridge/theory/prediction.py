@@ -52,9 +52,8 @@ def least_squares(features: Features, problem: Problem) -> LeastSquares:
     f, frequencies, (a, b) = problem.target.values, problem.frequencies, problem.domain
     if problem.samples != "exact":
         x, _ = sample(problem)
-        phi, size = features(x), np.sqrt(2 * np.mean(f(x) ** 2))
-        read = fourier(x, frequencies, (a, b)) / len(x)
-        return LeastSquares(phi / np.sqrt(len(x)), f(x) / np.sqrt(len(x)), read @ phi, read @ f(x), size)
+        weights = np.full(len(x), 1 / len(x))
+        return of_features(features(x), f(x), weights, fourier(x, frequencies, (a, b)) / len(x))
     basis = _fine_space(features, problem)
     c = coefficients(features, basis).toarray()
     parts = [_projection(basis, c, f)] if problem.loss in ("mass", "h1") else []
@@ -67,6 +66,20 @@ def least_squares(features: Features, problem: Problem) -> LeastSquares:
     target = fourier(x, frequencies, (a, b)) @ (w * f(x))
     factor, y = (np.concatenate(both) for both in zip(*parts, strict=True))
     return LeastSquares(factor, y, read, target, np.sqrt(2 * w @ f(x) ** 2))
+
+
+def of_features(phi: ArrayLike, values: ArrayLike, weights: ArrayLike, waves: ArrayLike) -> LeastSquares:
+    """½ Σ_q w_q ((Φa)_q − f_q)² of any features Φ (N, n) at N points, f (N,) and w (N,); waves (F, N) read an error.
+
+    J = √w Φ and y = √w f.
+
+    >>> one = of_features([[1.0], [2.0]], [1.0, 3.0], [0.5, 0.5], np.ones((1, 2)))
+    >>> bool(np.isclose((one.factor.T @ one.factor).item(), 2.5)), one.read, one.target
+    (True, array([[3.]]), array([4.]))
+    """
+    phi, f, w, read = (np.asarray(numbers) for numbers in (phi, values, weights, waves))
+    root = np.sqrt(w)
+    return LeastSquares(root[:, None] * phi, root * f, read @ phi, read @ f, float(np.sqrt(2 * w @ f**2 / w.sum())))
 
 
 def _fine_space(features: Features, problem: Problem) -> Basis:

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from fembridge.networks.activations import activation
-from fembridge.networks.interpolation import hidden, least_norm
+from fembridge.networks.interpolation import least_norm
+from fembridge.networks.readouts import hidden
 from fembridge.networks.ridges import ridges
 
 X = np.array([[-1.0, 0.2], [0.3, 0.8], [0.9, -0.5], [-0.2, -0.7], [0.1, 0.1]])

@@ -23,7 +23,7 @@ from fembridge.networks.training import Trajectory, train_many
 from fembridge.problem import Array, Problem, terrain
 from fembridge.samples import Frequency, Samples, samples_of
 from fembridge.theory.design.designs import design
-from fembridge.theory.prediction import LeastSquares, solve
+from fembridge.theory.prediction import of_features, solve
 from fembridge.theory.smooth import smooth
 from fembridge.theory.splines import named
 
@@ -146,8 +146,7 @@ class Contest:
         every = []
         for seed, data, rate in zip(self.seeds, self.samples, entry.rates, strict=True):
             w, b = first_layer(entry.choice, seed, data.points.shape[1], self.size)
-            phi, f, root = sigma(data.points @ w.T + b), data.values, np.sqrt(data.weights)
-            system = LeastSquares(root[:, None] * phi, root * f, data.waves @ phi, data.waves @ f, data.size)
+            system = of_features(sigma(data.points @ w.T + b), data.values, data.weights, data.waves)
             found = solve(system, data.frequencies, self.steps, learning_rate=float(rate))
             every.append(np.abs(found.coefficients) / np.abs(system.target))
         return np.stack(every)

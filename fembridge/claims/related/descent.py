@@ -13,7 +13,8 @@ from fembridge.claims.claim import Claim, Evidence, Setting
 from fembridge.claims.repeats import seeds_of
 from fembridge.networks.activations import activation
 from fembridge.networks.curvature import dense, gauss_newton
-from fembridge.networks.readouts import interpolate, readout, risk
+from fembridge.networks.limits import flow_limit
+from fembridge.networks.readouts import readout, risk
 from fembridge.networks.training import train
 from fembridge.problem import Array
 from fembridge.samples import Samples
@@ -69,7 +70,7 @@ def _risks(setting: Setting) -> Evidence:
     for i, ratio in enumerate(RATIOS):
         draw = _draw(data, int(ratio * data), random)
         model = draw.network(repeats)
-        interpolate(model, draw.noisy(repeats, random))
+        flow_limit(model, draw.noisy(repeats, random))
         exact[i], found[:, i] = draw.predicted(), draw.measured(model, repeats)
         least[i] = _least(draw)
     pairs = (_pairs(data, exact, found, "least norm"), Pair("λ_min of the Gram", RATIOS * data, None, least))
@@ -93,7 +94,7 @@ def _peaks(setting: Setting) -> Evidence:
         random = np.random.default_rng([setting.seed, seeds[s], i])
         draw = _draw(data, int(RATIOS[i] * data), random)
         model = draw.network(repeats)
-        interpolate(model, draw.noisy(repeats, random))
+        flow_limit(model, draw.noisy(repeats, random))
         exact[s, i], found[s, i] = draw.predicted(), draw.measured(model, repeats).mean()
         least[s, i] = _least(draw)
     peaks = np.log2(RATIOS[np.stack([found.argmax(axis=1), least.argmin(axis=1)], axis=1)])

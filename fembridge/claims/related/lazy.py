@@ -16,9 +16,10 @@ from fembridge.claims.claim import Claim, Evidence, Setting
 from fembridge.claims.repeats import seeds_of
 from fembridge.networks.activations import activation
 from fembridge.networks.kernels import tangent_kernel
+from fembridge.networks.limits import flow_limit
 from fembridge.networks.outputs import outputs
 from fembridge.networks.perceptrons import perceptron
-from fembridge.networks.readouts import interpolate, readout
+from fembridge.networks.readouts import readout
 from fembridge.networks.training import train_many
 from fembridge.problem import Array, terrain
 from fembridge.samples import Samples
@@ -76,7 +77,7 @@ def _interpolants(kind: Callable[[np.random.Generator], Target], setting: Settin
         data, test = _samples(kind(random), random)
         for i, family in enumerate(FAMILIES):
             model = _features(family, neurons, random)
-            interpolate(model, data)
+            flow_limit(model, data)
             u = outputs(model, test)
             found[:, r, i] = _roughness(u), np.mean((u - test.values) ** 2)
     return found[0], found[1]

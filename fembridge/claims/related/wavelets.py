@@ -10,6 +10,7 @@ from fembridge.claims.claim import Claim, Evidence, Setting
 from fembridge.networks import wavelets as network
 from fembridge.networks.activations import activation
 from fembridge.networks.models import on_knots, shallow
+from fembridge.networks.readouts import hidden
 from fembridge.networks.tangents import exact_spectrum, features
 from fembridge.networks.training import train
 from fembridge.problem import Array, Problem, composite_gauss, sines
@@ -18,7 +19,7 @@ from fembridge.theory import wavelets
 from fembridge.theory.features import Features, grid
 from fembridge.theory.features import on_knots as features_on_knots
 from fembridge.theory.modes import fourier
-from fembridge.theory.prediction import LeastSquares, solve, steps_to_tolerance
+from fembridge.theory.prediction import LeastSquares, of_features, solve, steps_to_tolerance
 from fembridge.theory.spectra import spectrum
 from fembridge.theory.splines import Spline, hat, spline
 
@@ -54,7 +55,7 @@ def _moments(setting: Setting) -> Evidence:
 def _measured(levels: int) -> Array:
     """Eigenvalues of ∫₀¹ φφᵀ of a network, descending, as squared singular values."""
     x, w = composite_gauss(np.arange(2**levels + 1) / 2**levels, 2)
-    phi = network.values(network.wavelets(levels), x)
+    phi = hidden(network.wavelets(levels), x[:, None]).numpy()
     return np.asarray(np.linalg.svd(np.sqrt(w)[:, None] * phi, compute_uv=False) ** 2)
 
 
@@ -94,9 +95,9 @@ def _condition(setting: Setting) -> Evidence:
 def _least_squares(levels: int, problem: Problem) -> LeastSquares:
     """½ mean (φa − f)² at the samples, in the features of the theory."""
     data = samples_of(problem)
-    x, f, root = data.points[:, 0], data.values, np.sqrt(len(data))
-    phi, read = wavelets.features(x, levels), fourier(x, problem.frequencies, UNIT) / len(x)
-    return LeastSquares(phi / root, f / root, read @ phi, read @ f, data.size)
+    x = data.points[:, 0]
+    read = fourier(x, problem.frequencies, UNIT) / len(x)
+    return of_features(wavelets.features(x, levels), data.values, data.weights, read)
 
 
 def _interior_hats(n: int) -> Features:

@@ -11,8 +11,8 @@ from fembridge.bridge.charts import Chart, Pair
 from fembridge.bridge.verdict import interval
 from fembridge.claims.claim import Claim, Evidence, Setting
 from fembridge.networks.activations import Spec, activation
-from fembridge.networks.interpolation import hidden
 from fembridge.networks.outputs import outputs
+from fembridge.networks.readouts import hidden
 from fembridge.networks.ridges import ridges
 from fembridge.problem import Array
 from fembridge.samples import Samples
